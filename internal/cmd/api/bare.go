@@ -2,8 +2,8 @@ package main
 
 import "go/types"
 
-// bare is a type without what no program depends on: names of parameters, and by which embedded interface a method has
-// come. It sees to it that types that it comes across, and that programs can't name, get lines.
+// bare returns a type without what no program depends on: the names of parameters, and which embedded interface a
+// method comes from. It also makes sure that types that it meets, and that programs can't name, get lines.
 func (l *lister) bare(t types.Type) types.Type {
 	switch t := t.(type) {
 	case *types.Alias:
@@ -57,7 +57,7 @@ func (l *lister) bareStruct(t *types.Struct) types.Type {
 	return types.NewStruct(fields, tags)
 }
 
-// bareInterface has the methods of embedded interfaces in its own list, and what else these ask of a type.
+// bareInterface returns an interface that lists the methods of embedded interfaces itself, and embeds only its terms.
 func (l *lister) bareInterface(t *types.Interface) types.Type {
 	var methods []*types.Func
 	for m := range t.Methods() {
@@ -66,7 +66,7 @@ func (l *lister) bareInterface(t *types.Interface) types.Type {
 	return types.NewInterfaceType(methods, l.terms(t)).Complete()
 }
 
-// terms are what an interface embeds but for methods: sets of types, and comparable.
+// terms returns what an interface embeds besides methods: sets of types, and comparable.
 func (l *lister) terms(t *types.Interface) (all []types.Type) {
 	for e := range t.EmbeddedTypes() {
 		inner, ok := e.Underlying().(*types.Interface)
@@ -82,7 +82,7 @@ func (l *lister) terms(t *types.Interface) (all []types.Type) {
 	return all
 }
 
-// meet looks at a type that something exported has.
+// meet notes a type that occurs in something exported.
 func (l *lister) meet(t *types.Named) {
 	for arg := range t.TypeArgs().Types() {
 		l.bare(arg)

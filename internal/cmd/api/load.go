@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 )
 
-// A listed package is what go list says of it. Dependencies come before what they are for.
+// A listed package is an entry in the output of go list. A package comes after those that it imports.
 type listed struct {
 	ImportPath, Dir string
 	GoFiles         []string
@@ -23,8 +23,8 @@ type listed struct {
 	Error           *struct{ Err string }
 }
 
-// load reads packages of a module as a compiler for the system would, with all that they import and without the bodies
-// of functions, and lists each.
+// load type-checks packages of a module for a system, with all that they import and without the bodies of functions,
+// and calls list with the lines of each.
 func load(root, system string, packages []string, list func(dir string, names []string)) error {
 	cmd := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Dir,GoFiles,ImportMap,Module,Error")
 	for _, dir := range packages {
@@ -73,7 +73,7 @@ type loader struct {
 	fset  *token.FileSet
 	known map[string]*types.Package
 	at    map[string]*types.Package // by folder
-	// modules are the paths of those that packages are of; the standard library's have none.
+	// modules are the paths of the packages' modules. Packages of the standard library have none.
 	modules map[*types.Package]string
 }
 
@@ -107,7 +107,7 @@ func (l *loader) add(p *listed) error {
 	return nil
 }
 
-// imports gives a package those that it imports, which were read before it.
+// imports is the importer of a package. It finds packages that were loaded before.
 type imports struct {
 	l *loader
 	p *listed

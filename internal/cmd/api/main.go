@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// frozen are the packages whose names stay within v0.1, by their folders.
+// frozen are the folders of the packages whose names stay within v0.1.
 var frozen = []string{".", "buf", "file", "logs", "sock", "stats"}
 
-// systems are those for which the names are listed.
+// systems are the systems for which the names are listed.
 var systems = []string{"linux", "darwin", "windows"}
 
 func main() {
@@ -26,7 +26,7 @@ func main() {
 	}
 }
 
-// run lists the packages of the module in root, and compares or writes.
+// run lists the packages of the module in root, and compares the lists, or with write writes them.
 func run(root string, packages []string, write bool) error {
 	found := map[string]lines{}
 	for _, system := range systems {
@@ -81,10 +81,10 @@ func run(root string, packages []string, write bool) error {
 	return nil
 }
 
-// lines are those of a package, with the systems that have them.
+// lines are the lines of a package, each with the systems that have it.
 type lines map[string][]string
 
-// String is the list as it stands in a file.
+// String returns the lines as a file has them.
 func (l lines) String() string {
 	var all []string
 	for name, on := range l {
@@ -97,8 +97,8 @@ func (l lines) String() string {
 	return strings.Join(all, "")
 }
 
-// lack tells what was there, is not now, and was not excepted on the systems that lack it. It notes in used which
-// exceptions there was a need for.
+// lack returns an error for each line of was that is gone from some system and that except does not have for that
+// system. It notes in used which exceptions were needed.
 func (l lines) lack(pkg string, was, except lines, used map[string]bool) (faults []error) {
 	for name, on := range was {
 		gone := slices.DeleteFunc(slices.Clone(on), func(s string) bool { return slices.Contains(l[name], s) })
@@ -117,7 +117,7 @@ func (l lines) lack(pkg string, was, except lines, used map[string]bool) (faults
 	return faults
 }
 
-// read gives the lines of a file. What begins with # is a comment.
+// read returns the lines of a file. Lines that begin with # are comments.
 func read(name string) (lines, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -138,7 +138,7 @@ func read(name string) (lines, error) {
 	return l, nil
 }
 
-// readExcept reads api/except, in which a comment above each line, or above several, is their reason.
+// readExcept reads api/except, in which each line, or group of lines, has its reason as a comment above it.
 func readExcept(name string) (lines, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
@@ -154,7 +154,7 @@ func readExcept(name string) (lines, error) {
 	return read(name)
 }
 
-// exceptHead is the first line of api/except, and no reason.
+// exceptHead is the first line of api/except, which is not a reason.
 const exceptHead = "# Names of the frozen packages that have gone or changed since the last release, as the tool " +
 	"says them, each below its reason.\n"
 

@@ -10,14 +10,13 @@ import (
 
 // A lister lists what one package of a module exports.
 type lister struct {
-	module string // its path
+	module string // path of the module
 	pkg    *types.Package
 	seen   map[*types.TypeName]bool // types that programs can't name
-	later  []*types.Named           // those of them that have no lines yet
+	later  []*types.Named           // those in seen that have no lines yet
 }
 
-// exported lists what a package exports, a name a line, and what can be done with values of types without an exported
-// name, which programs get all the same.
+// exported returns the lines of what a package exports, and of types that programs can't name but get values of.
 func exported(pkg *types.Package, module string) (names []string) {
 	l := &lister{module: module, pkg: pkg, seen: map[*types.TypeName]bool{}}
 	for _, name := range pkg.Scope().Names() {
@@ -47,7 +46,7 @@ func (l *lister) object(obj types.Object) []string {
 	return nil
 }
 
-// exact is all of a value: its String leaves out the end of a long text.
+// exact returns the whole of a constant. Its String would shorten a long text.
 func exact(v constant.Value) string {
 	if v.Kind() == constant.String {
 		return strconv.Quote(constant.StringVal(v))
@@ -55,7 +54,7 @@ func exact(v constant.Value) string {
 	return v.ExactString()
 }
 
-// typeLines are a type's own line, and those of its fields and methods.
+// typeLines returns a type's own line and those of its fields and methods.
 func (l *lister) typeLines(obj *types.TypeName) []string {
 	if !obj.IsAlias() {
 		return l.named(obj.Type().(*types.Named))
@@ -71,25 +70,26 @@ func (l *lister) typeLines(obj *types.TypeName) []string {
 	return all
 }
 
-// named are the lines of a type that is no alias.
+// named returns the lines of a type that is not an alias.
 func (l *lister) named(named *types.Named) []string {
 	name := named.Obj().Name()
-	kind := "struct" // whose fields have lines of their own; who implements an interface needs all of it in one
+	kind := "struct" // its fields have lines of their own; an interface is one line, since implementers need all of it
 	if _, ok := named.Underlying().(*types.Struct); !ok {
 		kind = l.typeName(named.Underlying())
 	}
 	return append([]string{"type " + name + l.parameters(named.TypeParams()) + " " + kind}, l.members(name, named)...)
 }
 
-// internal reports whether programs can't name a package, and know its types by another's names alone.
+// internal reports whether programs can't import a package, so that they know its types only by names of other
+// packages.
 func internal(p *types.Package) bool { return p != nil && strings.Contains(p.Path()+"/", "/internal/") }
 
-// members are the fields and the methods of a type, and whether its values can be compared and be keys of maps.
+// members returns the lines of a type's fields and methods, and whether its values can be compared and be keys of maps.
 func (l *lister) members(name string, named *types.Named) (all []string) {
 	switch under := named.Underlying().(type) {
 	case *types.Struct:
 		all = l.fields(name, under, map[*types.Struct]bool{})
-		if types.Comparable(under) && (len(all) > 0 || hasValueMethod(named)) { // others are used by pointers alone
+		if types.Comparable(under) && (len(all) > 0 || hasValueMethod(named)) { // others are used by pointer only
 			all = append(all, "comparable "+name)
 		}
 	case *types.Interface:
@@ -107,7 +107,7 @@ func hasValueMethod(named *types.Named) bool {
 	return false
 }
 
-// parameters are those of a generic type or function.
+// parameters returns the type parameters of a generic type or function.
 func (l *lister) parameters(list *types.TypeParamList) string {
 	var all []string
 	for p := range list.TypeParams() {
@@ -119,7 +119,8 @@ func (l *lister) parameters(list *types.TypeParamList) string {
 	return "[" + strings.Join(all, ", ") + "]"
 }
 
-// fields are those that a program can name, with their tags, and those of embedded types that it can't name.
+// fields returns the lines of the fields that a program can name, and of those that are promoted from embedded types
+// that it can't name.
 func (l *lister) fields(of string, s *types.Struct, seen map[*types.Struct]bool) (all []string) {
 	seen[s] = true // a struct may embed a pointer to itself
 	for i := range s.NumFields() {
@@ -138,7 +139,7 @@ func (l *lister) fields(of string, s *types.Struct, seen map[*types.Struct]bool)
 	return all
 }
 
-// embedded is the struct whose fields are promoted by f, nil if there is none.
+// embedded returns the struct whose fields are promoted by f, nil if there is none.
 func embedded(f *types.Var) *types.Struct {
 	if !f.Embedded() {
 		return nil
@@ -151,7 +152,7 @@ func embedded(f *types.Var) *types.Struct {
 	return s
 }
 
-// methods are those of a type and of a pointer to it.
+// methods returns the lines of the methods of a type and of a pointer to it.
 func (l *lister) methods(of string, named *types.Named) (all []string) {
 	values := types.NewMethodSet(named)
 	for m := range types.NewMethodSet(types.NewPointer(named)).Methods() {
@@ -172,8 +173,8 @@ func (l *lister) signature(f *types.Func) string {
 	return l.parameters(f.Signature().TypeParams()) + strings.TrimPrefix(l.typeName(f.Signature()), "func")
 }
 
-// typeName writes packages of the module by their folders, its root by its name, and so the same whatever its path is.
-// Others have theirs: there is more than one package rand.
+// typeName returns a type with packages of the module by their folders, and its root by its name, so that the result
+// does not depend on the module's path. Other packages have their whole path: there is more than one package rand.
 func (l *lister) typeName(t types.Type) string {
 	return types.TypeString(l.bare(t), func(p *types.Package) string {
 		if p.Path() == l.module {

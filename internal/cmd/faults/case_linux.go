@@ -18,36 +18,36 @@ type testCase struct {
 	run  func(t *trial) error
 }
 
-// errSkip is in the error of a case that can't be had here, with the reason.
+// errSkip is wrapped by the error of a case that can't run here, with the reason.
 var errSkip = errors.New("skipped")
 
 func skip(format string, args ...any) error {
 	return fmt.Errorf("%w: %s", errSkip, fmt.Sprintf(format, args...))
 }
 
-// skipped is a case that says so.
+// skipped returns a case that is always skipped, with the reason.
 func skipped(name, format string, args ...any) []*testCase {
 	why := skip(format, args...)
 	return []*testCase{{name, func(*trial) error { return why }}}
 }
 
-// trial is a run of a case.
+// trial is one run of a case.
 type trial struct {
 	*options
-	dir       string // its own, empty at first
+	dir       string // a folder of its own, empty at first
 	processes []*process
-	ends      []func() // in reverse order at the end
-	notes     []string // shown with -v, and where it fails
+	ends      []func() // functions to call at the end, the last first
+	notes     []string // shown with -v, and if the case fails
 }
 
 func (t *trial) note(format string, args ...any) {
 	t.notes = append(t.notes, fmt.Sprintf(format, args...))
 }
 
-// atEnd has something done when the trial is over.
+// atEnd registers a function to call when the trial is over.
 func (t *trial) atEnd(f func()) { t.ends = append(t.ends, f) }
 
-// try runs a case once, and leaves nothing behind.
+// try runs a case once, then kills its processes and cleans up.
 func (c *testCase) try(o *options) (t *trial, err error) {
 	t = &trial{options: o}
 	if t.dir, err = os.MkdirTemp("", "faults"); err != nil {
@@ -113,7 +113,7 @@ func (s *summary) String() string {
 	return fmt.Sprintf("%d passed, %d failed, %d skipped", s.passed, s.failed, s.skipped())
 }
 
-// tell names what is to be looked at, and ends with the line that sums up.
+// tell writes the reasons of skips, the cases that failed, and the last line, which sums up.
 func (s *summary) tell(w io.Writer) {
 	var lines []string
 	for why, n := range s.skips {
@@ -128,7 +128,7 @@ func (s *summary) tell(w io.Writer) {
 	fmt.Fprintf(w, "faults: %v\n", s)
 }
 
-// runCases runs cases, so many at once, and says what came of those that did not just pass.
+// runCases runs cases, beside of them at once, and prints those that fail, with -v all.
 func runCases(o *options, cases []*testCase, beside int) (sum summary) {
 	var mu sync.Mutex
 	var all sync.WaitGroup

@@ -19,25 +19,25 @@ import (
 	"time"
 )
 
-// chain is a server that is started anew again and again, by its file of -config: its processes, one after the other.
+// chain is a server with -config that is restarted again and again by SIGHUP: its processes, one after the other.
 type chain struct {
 	name   string
-	stays  bool // it is one process all the time
+	stays  bool // it is never restarted
 	secure bool // clients speak TLS
 	manner *manner
 
 	file, site string
-	first      *process      // says what all say
-	r          *os.File      // by which they do
+	first      *process      // its output has that of all processes
+	r          *os.File      // the pipe with their stderr
 	all        []incarnation // the last one serves
 	addr       string
 	console    string
-	start      gauges   // at rest, before anybody came
-	holds      []string // what descriptors led to when they were looked at
+	start      gauges   // at rest, before the first client
+	holds      []string // files behind its descriptors at the last look
 	memory     []int    // KiB, at rest after each round
 }
 
-// newChains are all servers: of each manner one on uring and one on epoll, and one that stays.
+// newChains returns all servers: for each manner one on uring, one on epoll, and one that is not restarted.
 func newChains(t *trial, of []*manner) (chains []*chain, err error) {
 	site := filepath.Join(t.dir, "site")
 	if err := errors.Join(os.Mkdir(site, 0o755), makeSite(site), makeCertificate(t.dir)); err != nil {
@@ -70,11 +70,11 @@ func newChains(t *trial, of []*manner) (chains []*chain, err error) {
 
 var consoleAt = regexp.MustCompile(`(?m)^console (http://\S+/)\n`)
 
-// begin starts the server, and looks at what it has at rest. One that is to be started anew is so once before, since
-// what successors have is not all that the first has.
+// begin starts the server and notes what it has at rest. A server that will be restarted is so once before that, since
+// a successor has other descriptors and goroutines than the first process.
 func (c *chain) begin(t *trial, w *churn) (err error) {
 	cmd := t.command("", "ringo", c.manner.command, "-config", c.file)
-	r, said, err := os.Pipe() // or what successors say would be lost with the first
+	r, said, err := os.Pipe() // not the process's own pipe: successors write to it, too
 	if err != nil {
 		return err
 	}
@@ -100,13 +100,13 @@ func (c *chain) begin(t *trial, w *churn) (err error) {
 	return errors.Join(c.waitForOld(w), c.learn())
 }
 
-// learn learns what a server has at rest.
+// learn notes what the server has at rest.
 func (c *chain) learn() (err error) {
 	c.start, err = c.look()
 	return err
 }
 
-// restart has a successor take over.
+// restart sends SIGHUP and waits until a successor has taken over.
 func (c *chain) restart(w *churn) error {
 	if err := syscall.Kill(c.pid(), syscall.SIGHUP); err != nil {
 		return err
@@ -125,15 +125,15 @@ func (c *chain) restart(w *churn) error {
 	return nil
 }
 
-// pid is that of the process that serves.
+// pid returns the process that serves now.
 func (c *chain) pid() int { return c.all[len(c.all)-1].pid }
 
-// waitForOld waits for the ends of processes that were replaced.
+// waitForOld waits for the processes that were replaced to end.
 func (c *chain) waitForOld(w *churn) error {
 	return w.settles(func() error { return ended(c.all[:len(c.all)-1]) })
 }
 
-// ended says which of some processes still lives.
+// ended returns an error that names a process that still lives; nil if there is none.
 func ended(all []incarnation) error {
 	for _, i := range all {
 		if i.lives() {
@@ -143,7 +143,7 @@ func ended(all []incarnation) error {
 	return nil
 }
 
-// lookAtRest wants the server to have no more than it began with, soon after its clients have gone.
+// lookAtRest checks, after the clients have gone, that the server has no more than at the start.
 func (c *chain) lookAtRest(w *churn) {
 	if err := c.waitForOld(w); err != nil {
 		w.leaks(c.name, err)
@@ -162,7 +162,7 @@ func (c *chain) lookAtRest(w *churn) {
 	}
 }
 
-// more says what there is more than at the start.
+// more returns an error that says what the server has more than at the start.
 func (c *chain) more() error {
 	now, err := c.look()
 	if err != nil {
@@ -171,7 +171,7 @@ func (c *chain) more() error {
 	return now.more(c.start)
 }
 
-// settles waits until there is nothing to say, and gives what there is when its time is over.
+// settles calls said until it returns nil, for w.rest at most; then it returns the last error.
 func (w *churn) settles(said func() error) (err error) {
 	for until := time.Now().Add(w.rest); ; time.Sleep(20 * time.Millisecond) {
 		if err = said(); err == nil || time.Now().After(until) {
@@ -180,7 +180,7 @@ func (w *churn) settles(said func() error) (err error) {
 	}
 }
 
-// end has the server end, and wants its processes to have died of no mistake.
+// end ends the server by SIGTERM, and checks that its processes ended in order.
 func (c *chain) end(w *churn) error {
 	if err := syscall.Kill(c.pid(), syscall.SIGTERM); err != nil {
 		return err
@@ -197,7 +197,7 @@ func (c *chain) end(w *churn) error {
 	return c.first.sound()
 }
 
-// kill ends what is left.
+// kill kills the processes that are left.
 func (c *chain) kill() {
 	for _, i := range c.all {
 		if i.lives() {
@@ -209,10 +209,10 @@ func (c *chain) kill() {
 	}
 }
 
-// An incarnation is a process: in an hour its number may be another's, who has begun at another time.
+// An incarnation identifies a process by number and start: in an hour another process may get the same number.
 type incarnation struct {
 	pid   int
-	began string // in ticks since the machine has; "": it is gone already
+	began string // in clock ticks since boot; "": it is gone already
 }
 
 func incarnationOf(pid int) incarnation {
@@ -220,29 +220,29 @@ func incarnationOf(pid int) incarnation {
 	return incarnation{pid, began}
 }
 
-// lives reports whether it runs: one that is only not yet waited for does not.
+// lives reports whether the process runs. A zombie does not.
 func (i incarnation) lives() bool {
 	state, began := statOf(i.pid)
 	return began != "" && began == i.began && state != "Z" && state != "X"
 }
 
-// statOf is what /proc has of a process: its state, and when it began. See proc_pid_stat(5).
+// statOf returns a process's state and when it began, as /proc has them. See proc_pid_stat(5).
 func statOf(pid int) (state, began string) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return "", ""
 	}
-	const behindName, ofBegin = 3, 22 // of the fields, which count from 1
+	const behindName, ofBegin = 3, 22 // numbers of fields, which begin with 1
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	return fields[0], fields[ofBegin-behindName]
 }
 
-// gauges are what a server has of each of gaugeNames.
+// gauges are the values of gaugeNames for a server.
 type gauges [6]int
 
 var gaugeNames = [len(gauges{})]string{"descriptors", "tasks", "goroutines", "coroutines", "connections", "operations"}
 
-// more says what it is more of.
+// more returns an error that says which gauges are larger than in than.
 func (g gauges) more(than gauges) error {
 	var all []string
 	for i, n := range g {
@@ -256,12 +256,11 @@ func (g gauges) more(than gauges) error {
 	return errors.New("it has " + strings.Join(all, "; "))
 }
 
-// coroutinesKept is how many a loop may have that have no task: 16 that outlast every trim, and those that checks have
-// used lately.
+// coroutinesKept is how many coroutines without a task a loop may have: 16 that no trim frees, and those that the
+// checks have used just before.
 const coroutinesKept = 16 + 4
 
-// look asks the console of the one that serves, and the kernel. Of coroutines it counts those that are not kept by
-// intention.
+// look asks the console of the serving process, and /proc. It does not count coroutines that the loops keep on purpose.
 func (c *chain) look() (g gauges, err error) {
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
 	a, err := client.Get(c.console + "api/loops")
@@ -296,8 +295,8 @@ func (c *chain) look() (g gauges, err error) {
 		max(0, coroutines-tasks-coroutinesKept*len(said.Loops)), conns, ops}, err
 }
 
-// leadTo says what the descriptors of a process lead to, but for so many files of the site, which are kept by
-// intention.
+// leadTo returns the files behind a process's descriptors, but for up to kept files of the site, which the server keeps
+// open on purpose.
 func leadTo(pid int, site string, kept int) (all []string, err error) {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	names, err := os.ReadDir(dir)
@@ -316,7 +315,7 @@ func leadTo(pid int, site string, kept int) (all []string, err error) {
 
 var resident = regexp.MustCompile(`(?m)^VmRSS:\s+(\d+) kB$`)
 
-// memoryOf is how many KiB of a process are in memory.
+// memoryOf returns the resident memory of a process, in KiB.
 func memoryOf(pid int) (int, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -329,7 +328,7 @@ func memoryOf(pid int) (int, error) {
 	return strconv.Atoi(string(m[1]))
 }
 
-// memories are the last sizes of all, in MiB.
+// memories returns the last size of each chain, in MiB.
 func memories(chains []*chain) string {
 	var all []string
 	for _, c := range chains {

@@ -11,27 +11,27 @@ import (
 	"time"
 )
 
-// churn is a run of servers that are started anew once a round, under clients that come and go.
+// churn is a run with -churn: servers that are restarted once a round, under clients that come and go.
 type churn struct {
 	out    io.Writer
 	round  time.Duration
 	rounds int
-	rest   time.Duration // in which nothing may be left of clients that have gone
-	brief  bool          // the first round that finds something is the last
+	rest   time.Duration // after it nothing may be left of clients that have gone
+	brief  bool          // stop after the first round that finds something
 	of     []*manner
 
 	restarts, conns, requests atomic.Int64
-	refused, idled            atomic.Int64 // clients that got what limits have for them
+	refused, idled            atomic.Int64 // clients that -peer-conns refused, and that -idle ended
 	failed, leaked, excused   atomic.Int64
 	stood                     stalls
-	mu                        sync.Mutex // of out
+	mu                        sync.Mutex // guards out
 }
 
 func newChurn(out io.Writer, round time.Duration, rounds int) *churn {
 	return &churn{out: out, round: round, rounds: max(rounds, 1), rest: patience, of: manners}
 }
 
-// runChurn plays all rounds, and tells what came of them.
+// runChurn plays all rounds, prints the result, and reports whether nothing failed or leaked.
 func runChurn(o *options, w *churn) (ok bool) {
 	over := make(chan struct{})
 	go w.stood.watch(over)
@@ -48,7 +48,7 @@ func runChurn(o *options, w *churn) (ok bool) {
 	return w.failed.Load()+w.leaked.Load() == 0
 }
 
-// String is what was counted.
+// String returns the counts.
 func (w *churn) String() string {
 	return fmt.Sprintf("%d failed, %d excused, %d leaked, %d restarts, %d connections, %d requests", w.failed.Load(),
 		w.excused.Load(), w.leaked.Load(), w.restarts.Load(), w.conns.Load(), w.requests.Load())
@@ -57,15 +57,16 @@ func (w *churn) String() string {
 // failuresTold bounds the lines about requests that have failed. All are counted.
 const failuresTold = 100
 
-// fails counts what ought not to have been, and tells.
+// fails counts a failure, and prints it.
 func (w *churn) fails(who string, err error) {
 	if w.failed.Add(1) <= failuresTold {
 		w.tell("FAILED %s: %v", who, err)
 	}
 }
 
-// cuts is fails for a client, which may have earned it: on a machine that has no time for it a client is silent for
-// too long, which is 5 s for the first request to a server that was replaced, and else -idle.
+// cuts is fails for a client, whose error may be excused: if the machine has no time for a client, that is silent for
+// too long, which is 5 s for the first request to a server that was replaced, and -idle otherwise. It is excused if it
+// was cut and clients stood still for stoodLeast meanwhile.
 func (w *churn) cuts(who string, began time.Time, err error) {
 	who += fmt.Sprintf(", in %v", time.Since(began).Round(time.Millisecond))
 	if recent := time.Now().Add(-stoodLately); began.Before(recent) {
@@ -80,12 +81,12 @@ func (w *churn) cuts(who string, began time.Time, err error) {
 }
 
 const (
-	stoodLeast  = 2 * time.Second // is excused
+	stoodLeast  = 2 * time.Second // of standing still excuses a cut
 	stoodLately = 20 * time.Second
-	excusedOf   = 1000 // so few connections that one of them may be
+	excusedOf   = 1000 // at most one connection of so many may be excused
 )
 
-// leaks counts what was left, and tells.
+// leaks counts a leak, and prints it.
 func (w *churn) leaks(who string, err error) {
 	w.leaked.Add(1)
 	w.tell("LEAKED %s: %v", who, err)
@@ -97,7 +98,7 @@ func (w *churn) tell(format string, args ...any) {
 	fmt.Fprintf(w.out, "%s %s\n", time.Now().Format(time.TimeOnly), fmt.Sprintf(format, args...))
 }
 
-// run starts all servers, plays the rounds, and has the servers end.
+// run starts all servers, plays the rounds, and ends the servers.
 func (w *churn) run(t *trial) error {
 	chains, err := newChains(t, w.of)
 	defer func() {
@@ -135,8 +136,8 @@ func (w *churn) run(t *trial) error {
 	return nil
 }
 
-// play is a round: clients for two thirds of it, in the midst of which the servers start anew, and then a look at what
-// is left.
+// play plays a round: clients come for two thirds of it, while the servers are restarted one after the other; then it
+// checks what is left.
 func (w *churn) play(chains []*chain) error {
 	quit := make(chan struct{})
 	var clients sync.WaitGroup
@@ -166,14 +167,14 @@ func (w *churn) play(chains []*chain) error {
 	return broken
 }
 
-// Memory is compared with the median of the first rounds, in which caches and pools fill, and may be so many times
-// that.
+// A server's memory may be memoryFactor times the median of its first memoryRounds rounds, in which caches and pools
+// fill.
 const (
 	memoryRounds = 5
 	memoryFactor = 1.5
 )
 
-// grown says whether the last of some sizes is more than those that came first allow.
+// grown returns an error if the last size is more than that.
 func grown(sizes []int) error {
 	if len(sizes) <= memoryRounds {
 		return nil

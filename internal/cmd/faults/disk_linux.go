@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// mounted mounts a file system of the trial's own, in a folder that it makes.
+// mounted mounts a file system for the trial, in a folder that it makes. The end of the trial unmounts it.
 func (t *trial) mounted(name string, args ...string) (dir string, err error) {
 	dir = t.dir + "/" + name
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -27,7 +27,7 @@ func (t *trial) mounted(name string, args ...string) (dir string, err error) {
 
 func (t *trial) unmount(dir string) error { return command("umount", dir) }
 
-// command runs one of the system's, and has what it says in the error.
+// command runs a program of the system. Its error has what that printed.
 func command(name string, args ...string) error {
 	out, err := exec.Command(name, args...).CombinedOutput()
 	if err != nil {
@@ -36,7 +36,7 @@ func command(name string, args ...string) error {
 	return nil
 }
 
-// image makes a file system in a file that has room for so many bytes, and holes where nothing is.
+// image makes a file system in a sparse file of so many bytes.
 func (t *trial) image(path string, size int64, mkfs string, args ...string) error {
 	if _, err := exec.LookPath(mkfs); err != nil {
 		return skip("there is no %s", mkfs)
@@ -94,7 +94,7 @@ func fullCases(*options, *regexp.Regexp) (cases []*testCase, err error) {
 	return cases, nil
 }
 
-// fillAndGrow fills a store until there is no room, makes some, and wants the store to go on from there.
+// fillAndGrow fills a store until the disk is full, makes room, and checks that the store goes on from there.
 func fillAndGrow(t *trial, driver, dir string, grow func() error) error {
 	k := newKept(dir + "/store")
 	if err := os.Mkdir(k.dir, 0o755); err != nil {
@@ -133,8 +133,9 @@ func eioCases(*options, *regexp.Regexp) (cases []*testCase, err error) {
 	return cases, nil
 }
 
-// keepOnBadDisk has a keeper write to an ext4 whose disk is a file with holes, in a file system that has no room for
-// them: each block that finds none is an I/O error of the disk. What was synced before is there when it has room again.
+// keepOnBadDisk runs a keeper on an ext4 in a sparse file, whose own file system has less room than the ext4: a block
+// for which there is none is an I/O error of the disk. Then it makes room, and checks that what was synced before is
+// there.
 func keepOnBadDisk(t *trial, driver string) error {
 	small, err := t.mounted("small", "-t", "tmpfs", "-o", "size=5m", "faults")
 	if err != nil {
@@ -178,8 +179,8 @@ func keepOnBadDisk(t *trial, driver string) error {
 	return k.verify(t, driver)
 }
 
-// badDisk makes a btrfs, has it filled, and spoils the block that begins with some bytes: its checksum is wrong from
-// then on, so that a read of it is an I/O error of the file system.
+// badDisk makes a btrfs, calls fill, and spoils the block that begins with the bytes that fill returned. Its checksum
+// is wrong then, so that reading it is an I/O error of the file system.
 func (t *trial) badDisk(fill func(dir string) (spoil []byte, err error)) (dir string, err error) {
 	image := t.dir + "/image"
 	if err := t.image(image, 200<<20, "mkfs.btrfs", "-q", "-f"); err != nil {
@@ -211,7 +212,8 @@ func (t *trial) badDisk(fill func(dir string) (spoil []byte, err error)) (dir st
 	return dir, errors.Join(err, f.Close(), command("mount", "-o", "loop", image, dir))
 }
 
-// serveBadDisk asks for a file with a bad block, and for others: the first is cut, and no byte of it wrong.
+// serveBadDisk requests a file with a bad block, and others. The answer with that file has to break off, without a
+// wrong byte.
 func serveBadDisk(t *trial, driver string) error {
 	const spoilt = 4 // of the files
 	dir, err := t.badDisk(func(dir string) ([]byte, error) {
@@ -252,7 +254,7 @@ func serveBadDisk(t *trial, driver string) error {
 	return nil
 }
 
-// openOnBadDisk opens a store whose log can't be read any more.
+// openOnBadDisk opens a store whose log can't be read.
 func openOnBadDisk(t *trial, driver string) error {
 	var k *kept
 	dir, err := t.badDisk(func(dir string) ([]byte, error) {

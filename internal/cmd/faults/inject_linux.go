@@ -12,21 +12,21 @@ import (
 	"sync"
 )
 
-// subject is a program that calls are to fail in, by one driver.
+// subject is a program in which calls are made to fail, on one driver.
 type subject struct {
 	name, driver string
 	run          func(t *trial, driver string, wrap wrapper) error
-	writes       string // a file of the trial's that it writes to; "": none
+	writes       string // a file in the trial's folder that it writes to; "": none
 }
 
-// fault is a call of a thread that fails.
+// fault is a thread's nth call, which fails with errno.
 type fault struct {
 	call, errno string
 	nth         int
-	file        string // only such calls count that are on this file of the trial's; "": all
+	file        string // count only calls on this file of the trial; "": all
 }
 
-// wrapper is how a program is traced: nil makes no call fail.
+// wrapper says how a program is traced.
 type wrapper struct {
 	fault *fault
 	saw   func(*traced)
@@ -50,13 +50,13 @@ func subjects(o *options) (all []*subject) {
 	return all
 }
 
-// injectCases finds the calls that each program makes by having it run, and gives the cases that there are then.
+// injectCases runs each program once to find the calls that it makes, and returns the cases for those.
 func injectCases(o *options, want *regexp.Regexp) ([]*testCase, error) {
 	if err := probeStrace(); err != nil {
 		return skipped("inject", "strace can't be used here: %v", err), nil
 	}
 	all := subjects(o)
-	all = slices.DeleteFunc(all, func(s *subject) bool { // of whom no case can be meant
+	all = slices.DeleteFunc(all, func(s *subject) bool { // the pattern can match none of its cases
 		return !strings.HasPrefix("inject/"+s.name+"/"+s.driver, literal(want)) &&
 			!strings.HasPrefix(literal(want), "inject/"+s.name+"/"+s.driver)
 	})
@@ -93,7 +93,7 @@ func injectCases(o *options, want *regexp.Regexp) ([]*testCase, error) {
 	return cases, nil
 }
 
-// literal is what a pattern begins with, without its anchor.
+// literal returns the text that a pattern begins with, without its anchor.
 func literal(p *regexp.Regexp) string {
 	text := strings.TrimPrefix(p.String(), "^")
 	if at := strings.IndexAny(text, `\.+*?()|[]{}^$`); at >= 0 {
@@ -105,7 +105,7 @@ func literal(p *regexp.Regexp) string {
 	return text
 }
 
-// cases are those of a program that makes so many calls.
+// cases returns the cases of a program. calls says how often a thread makes each call, at most.
 func (s *subject) cases(o *options, calls map[string]int) (cases []*testCase, err error) {
 	for _, name := range slices.Sorted(maps.Keys(calls)) {
 		r, ok := table[name]
@@ -118,7 +118,7 @@ func (s *subject) cases(o *options, calls map[string]int) (cases []*testCase, er
 		}
 		for _, errno := range r.all() {
 			file := ""
-			if name == "write" && errno != "EINTR" { // to an eventfd it does not fail so, and a wake would be lost
+			if name == "write" && errno != "EINTR" { // a write to an eventfd does not fail so, and a wake would be lost
 				if file = s.writes; file == "" {
 					continue
 				}
@@ -138,7 +138,7 @@ func (s *subject) cases(o *options, calls map[string]int) (cases []*testCase, er
 	return cases, nil
 }
 
-// withFault is a run of a server in which calls may fail.
+// withFault runs a server in which calls may fail.
 func (s *server) withFault(t *trial, driver string, w wrapper) error {
 	cmd, err := s.command(t, driver)
 	if err != nil {
@@ -176,8 +176,8 @@ func (s *server) withFault(t *trial, driver string, w wrapper) error {
 	return err
 }
 
-// judgeDeath is of a server that has ended unasked. One that said its address before it could serve may have found out
-// that it can't.
+// judgeDeath judges a server that has ended unasked. It may, in order, as long as it has served no client: some print
+// their address before they have all that they need to serve.
 func (c *crowd) judgeDeath(t *trial, p *process, w wrapper, saw *traced) error {
 	err := w.judgeEnd(t, p, saw)
 	if err == nil && c.served && !w.runtimeEnd(p) {
@@ -186,7 +186,7 @@ func (c *crowd) judgeDeath(t *trial, p *process, w wrapper, saw *traced) error {
 	return err
 }
 
-// talk goes on until the fault has come, if it does, and wants the server to live on then.
+// talk plays rounds until the fault has happened, or most of them, then checks that the server lives.
 func (c *crowd) talk(p *process, w wrapper, saw *traced) error {
 	const least, most = 3, 12
 	for i := range most {
@@ -226,7 +226,7 @@ func (t *trial) startTraced(cmd *exec.Cmd, w wrapper) (*process, *traced, error)
 	return p, saw, nil
 }
 
-// reached skips where the call was not made so often this time, and counts those that failed.
+// reached returns how many calls were made to fail; it skips the case if there were none this time.
 func (w *wrapper) reached(t *trial, saw *traced) (failed int, err error) {
 	if w.fault == nil {
 		return 0, nil
@@ -241,13 +241,14 @@ func (w *wrapper) reached(t *trial, saw *traced) (failed int, err error) {
 	return len(lines), nil
 }
 
-// runtimeEnd reports whether Go's runtime ended the process for the fault, as it does where it needs the call.
+// runtimeEnd reports whether Go's runtime ended the process because of the fault, as it may for calls that it needs
+// itself.
 func (w *wrapper) runtimeEnd(p *process) bool {
 	p.excused = w.fault != nil && table[w.fault.call].runtime && p.runtimeEnd()
 	return p.excused
 }
 
-// judgeEnd is of a process that has ended, and not with success.
+// judgeEnd judges a process that has ended with an error.
 func (w *wrapper) judgeEnd(t *trial, p *process, saw *traced) error {
 	if w.fault == nil {
 		return fmt.Errorf("exit code %d", p.code())
@@ -260,7 +261,7 @@ func (w *wrapper) judgeEnd(t *trial, p *process, saw *traced) error {
 	return p.clearEnd(words(w.fault.errno))
 }
 
-// probeStrace finds out whether strace can do here what is asked of it.
+// probeStrace checks that strace can do here what the cases need.
 func probeStrace() error {
 	c := &testCase{run: func(t *trial) error {
 		p, _, err := t.startTraced(exec.Command("true"), wrapper{fault: &fault{call: "exit", errno: "ENOMEM", nth: 10}})

@@ -17,10 +17,10 @@ import (
 	"sync"
 )
 
-// kept is what a keeper was told, and what it said that it has kept.
+// kept has the records that keepers were fed, and which of them they said they have kept.
 type kept struct {
 	dir  string
-	file string // that is a keeper's stdout; "": a pipe
+	file string // the keeper's stdout; "": a pipe
 
 	mu   sync.Mutex
 	told map[string]string
@@ -32,20 +32,20 @@ func newKept(dir string) *kept {
 	return &kept{dir: dir, told: map[string]string{}, said: map[string]bool{}}
 }
 
-// record makes the nth record, of up to 6 kB.
+// record returns the nth record, of up to 6 kB.
 func record(n int) (key, value string) {
 	return fmt.Sprintf("key%d", n), hex.EncodeToString(noise(uint64(n), n*n*31%3000))
 }
 
-// keeping is a keeper that runs.
+// keeping is a running keeper.
 type keeping struct {
 	*process
 	in   io.WriteCloser
 	fed  chan struct{} // closed when the feeder has ended
-	read chan struct{} // when all is read that the keeper said
+	read chan struct{} // closed when all of the keeper's output was read
 }
 
-// feed starts a keeper and feeds it so many records from the first on, and then ends its stdin.
+// feed starts a keeper, writes count records to its stdin, from number first on, and closes that.
 func (k *kept) feed(t *trial, cmd *exec.Cmd, w wrapper, first, count int) (*keeping, *traced, error) {
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -73,7 +73,7 @@ func (k *kept) feed(t *trial, cmd *exec.Cmd, w wrapper, first, count int) (*keep
 		defer close(g.read)
 		defer r.Close()
 		if k.file != "" {
-			<-p.done // a file has an end at any moment
+			<-p.done // a file could be read to its end too early
 		}
 		k.listen(r)
 	}()
@@ -86,14 +86,14 @@ func (k *kept) feed(t *trial, cmd *exec.Cmd, w wrapper, first, count int) (*keep
 			k.told[key] = value
 			k.mu.Unlock()
 			if _, err := fmt.Fprintf(in, "%s %s\n", key, value); err != nil {
-				return // it has ended
+				return // the keeper has ended
 			}
 		}
 	}()
 	return g, saw, nil
 }
 
-// ends are the two of what a keeper's stdout is.
+// ends returns the two ends of what is the keeper's stdout.
 func (k *kept) ends() (r, w *os.File, err error) {
 	if k.file == "" {
 		return os.Pipe()
@@ -107,7 +107,7 @@ func (k *kept) ends() (r, w *os.File, err error) {
 	return r, w, err
 }
 
-// listen notes what a keeper has kept. A last line without its end was cut.
+// listen notes which records a keeper says it has kept. A last line without a newline was cut off and does not count.
 func (k *kept) listen(r io.Reader) {
 	for in := bufio.NewReader(r); ; {
 		line, err := in.ReadString('\n')
@@ -124,7 +124,7 @@ func (k *kept) listen(r io.Reader) {
 	}
 }
 
-// wait waits for the end, and for all that was said.
+// wait waits for the keeper's end, and until all of its output was read.
 func (g *keeping) wait(after string) error {
 	if err := g.process.wait(after); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (g *keeping) wait(after string) error {
 	return nil
 }
 
-// verify has another keeper look up all that was said to be kept.
+// verify runs another keeper, and checks that it finds all records that were said to be kept.
 func (k *kept) verify(t *trial, driver string) error {
 	if k.bad != nil || len(k.said) == 0 {
 		return k.bad
@@ -168,11 +168,11 @@ func (k *kept) verify(t *trial, driver string) error {
 	return nil
 }
 
-// keeperSays is the file of a trial that is a keeper's stdout where its writes may fail.
+// keeperSays is the file of a trial that is a keeper's stdout if its writes may fail.
 const keeperSays = "said"
 
-// keepWithFault is a run of a keeper in which calls may fail. It ends with its work, or with a message; what it has
-// said to be kept is there.
+// keepWithFault runs a keeper in which calls may fail. It has to end when all is kept, or with a message, and to have
+// what it said it has kept.
 func keepWithFault(t *trial, driver string, w wrapper) error {
 	k := newKept(t.dir + "/store")
 	k.file = t.dir + "/" + keeperSays

@@ -12,12 +12,12 @@ import (
 	"sync"
 )
 
-// bounded has a shell set a limit of its own, by its ulimit, and become the command.
+// bounded makes a shell set a limit by ulimit before it becomes the command.
 func bounded(cmd *exec.Cmd, flag string, n int) {
 	before(cmd, fmt.Sprintf("ulimit -%s %d", flag, n))
 }
 
-// before has a shell do something and become the command.
+// before makes a shell run something and then become the command.
 func before(cmd *exec.Cmd, what string) {
 	cmd.Args = append([]string{"sh", "-c", what + ` && exec "$@"`, "sh", cmd.Path}, cmd.Args[1:]...)
 	cmd.Path = "/bin/sh"
@@ -37,7 +37,7 @@ func limitCases(o *options, _ *regexp.Regexp) (cases []*testCase, err error) {
 		for _, name := range []string{"echo", "echo-goroutine", "proxy", "serve"} {
 			s := serverNamed(name)
 			for _, n := range thinned(o, descriptors) {
-				if name == "serve" && n == 20 { // fewer do not let it begin
+				if name == "serve" && n == 20 { // with fewer it does not start
 					cases = append(cases, skipped(fmt.Sprintf("limit/nofile/%s/%s/%d", name, driver, n),
 						"ringo serve does not close kept files for want of descriptors, see docs/defects.md")...)
 					continue
@@ -64,7 +64,7 @@ func limitCases(o *options, _ *regexp.Regexp) (cases []*testCase, err error) {
 	return cases, nil
 }
 
-// thinned is every second of a list for -short.
+// thinned returns all, or every second for -short.
 func thinned[T any](o *options, all []T) (some []T) {
 	for i, v := range all {
 		if !o.short || i%2 == 1 {
@@ -74,8 +74,9 @@ func thinned[T any](o *options, all []T) (some []T) {
 	return some
 }
 
-// pressed is a run of a server under a limit, with so many peers at once. It may not begin, with a message, and go for
-// want of memory, if Go's runtime or the kernel says so; else all are served or told, and it lives on.
+// pressed runs a server under a limit, with so many peers at once. The server may fail to start, with a message, and
+// may die if Go's runtime or the kernel says that there is no memory. Else each peer is served or cut, and the server
+// lives on.
 func (s *server) pressed(t *trial, driver string, peers int, limit func(*exec.Cmd), causes ...string) error {
 	cmd, err := s.command(t, driver)
 	if err != nil {
@@ -116,7 +117,7 @@ func (s *server) pressed(t *trial, driver string, peers int, limit func(*exec.Cm
 	return nil
 }
 
-// outOfMemory wants an end to be a clear one: Go's runtime may say it too.
+// outOfMemory checks that a process has ended clearly: with a message about one of the causes, or by Go's runtime.
 func (p *process) outOfMemory(causes []string) error {
 	if p.runtimeEnd() {
 		p.excused = true
@@ -125,7 +126,7 @@ func (p *process) outOfMemory(causes []string) error {
 	return p.clearEnd(causes...)
 }
 
-// servesOne wants a server that has little to serve guests who come one after the other: it may have no more room.
+// servesOne checks that a server under a limit serves guests that come one at a time: it may have no room for more.
 func (w *crowd) servesOne(p *process) error {
 	const inRow, most = 3, 60
 	for row, try := 0, 0; row < inRow; try++ {
@@ -133,7 +134,7 @@ func (w *crowd) servesOne(p *process) error {
 		w.seed += asks
 		switch {
 		case p.endsSoonAfter(err):
-			return nil // of which the caller judges
+			return nil // the caller judges the end
 		case err == nil:
 			row++
 		case !isCut(err):
@@ -147,7 +148,7 @@ func (w *crowd) servesOne(p *process) error {
 	return nil
 }
 
-// rush has many guests at once.
+// rush plays many guests at once.
 func (w *crowd) rush(peers int) error {
 	var all sync.WaitGroup
 	errs := make([]error, peers)
@@ -169,8 +170,8 @@ func (w *crowd) rush(peers int) error {
 	return bad
 }
 
-// fillKeeper has a keeper keep more than there is room for: it ends with a message, and what it said to be kept is
-// there.
+// fillKeeper feeds a keeper more than there is room for. The keeper has to end with a message, and to have what it said
+// it has kept.
 func fillKeeper(t *trial, driver string, limit func(*exec.Cmd), causes ...string) error {
 	k := newKept(t.dir + "/store")
 	if err := os.Mkdir(k.dir, 0o755); err != nil {
@@ -193,7 +194,8 @@ func (k *kept) fill(t *trial, driver string, limit func(*exec.Cmd), causes ...st
 	return errors.Join(g.clearEnd(causes...), k.verify(t, driver))
 }
 
-// serveWithLog is a server of files whose log can't be written after a while: it says so, and serves.
+// serveWithLog runs a server of files whose log can't be written after a while. The server has to say so, and to serve
+// on.
 func serveWithLog(t *trial, driver string, limit func(*exec.Cmd), log, cause string) error {
 	if err := makeSite(t.dir); err != nil {
 		return err

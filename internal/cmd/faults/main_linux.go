@@ -14,16 +14,16 @@ import (
 	"time"
 )
 
-// patience is how long anything may take that has no reason to wait. The machine may have other work.
+// patience bounds anything that has no reason to wait. It is long since the machine may have other work.
 const patience = 60 * time.Second
 
-// options is the command line.
+// options are the flags.
 type options struct {
 	short, verbose bool
-	dir            string // of the programs
+	dir            string // with the programs
 }
 
-// groups make the cases. What a group can't do here it skips.
+// groups are the groups of cases. They skip what can't be done here.
 var groups = []struct {
 	name string
 	make func(o *options, want *regexp.Regexp) ([]*testCase, error)
@@ -94,7 +94,8 @@ func main() {
 	}
 }
 
-// mayMatch spares the groups that a pattern such as inject/echo can't mean.
+// mayMatch reports whether a pattern may match cases of a group. A pattern such as inject/echo names one group, so that
+// the cases of the others need not be made.
 func mayMatch(pattern, group string) bool {
 	first, _, _ := strings.Cut(strings.TrimPrefix(pattern, "^"), "/")
 	if regexp.QuoteMeta(first) != first {
@@ -108,7 +109,7 @@ func mayMatch(pattern, group string) bool {
 	return true
 }
 
-// neutral forgets what a shell forces: each case says what it needs.
+// neutral unsets all RINGO_ variables of the environment, since each case sets those that it needs.
 func neutral() {
 	for _, v := range os.Environ() {
 		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "RINGO_") {

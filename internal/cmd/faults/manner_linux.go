@@ -20,19 +20,19 @@ import (
 	"time"
 )
 
-// manner is what a chain of servers is for: a command, what its file says, and who comes.
+// manner is a kind of server for chains: a command, its configuration, and its clients.
 type manner struct {
 	name, command string
-	proxies       bool // to a backend of this process
+	proxies       bool // passes connections on to a backend in this process
 	config        func(t *trial, site string) (string, error)
 	visitors      []visitors
 }
 
 const (
 	limits = "loops = 2\nconns = 40\npeer-conns = 20\nidle = '10s'\nretire = '1h'\n"
-	crowds = 30 // connections of one peer at once, and so more than it may have
+	crowds = 30 // connections of one peer at once: more than peer-conns
 
-	siteKept = 3 // files that a loop of a server keeps open
+	siteKept = 3 // files that each loop of a server keeps open
 )
 
 var manners = []*manner{
@@ -41,7 +41,7 @@ var manners = []*manner{
 	{"serve", "serve", false, serveFiles, webVisitors},
 }
 
-// patient has nothing fail for want of time on a busy machine.
+// patient has times so long that nothing fails on a busy machine.
 const patient = "dial = '1m'\ncheck = '500ms'\n"
 
 func proxyTCP(t *trial, _ string) (string, error) {
@@ -53,7 +53,7 @@ func proxyTCP(t *trial, _ string) (string, error) {
 	return fmt.Sprintf(limits+patient+"to = ['%s?weight=2', '%s']\nbalance = 'two'\n", one, two), err
 }
 
-// proxyHTTP has requests wait for an upstream, too.
+// proxyHTTP has upstreams with a max, so that requests wait for one, too.
 func proxyHTTP(t *trial, _ string) (string, error) {
 	one, err := t.webBackend()
 	if err != nil {
@@ -68,8 +68,8 @@ func serveFiles(_ *trial, site string) (string, error) {
 	return fmt.Sprintf(limits+"files = %d\nfresh = '100ms'\ndir = %q\n", siteKept, site), nil
 }
 
-// webBackend is a server in this process that has the site's files, and gives back what it is sent: a body, or all that
-// comes after an upgrade.
+// webBackend is a server in this process that has the site's files. It echoes the body of a POST, and what comes after
+// an upgrade.
 func (t *trial) webBackend() (string, error) {
 	ln, err := t.listen()
 	if err != nil {
@@ -104,7 +104,7 @@ func (t *trial) webBackend() (string, error) {
 	return ln.Addr().String(), nil
 }
 
-// makeCertificate writes one for loopback addresses, and its key.
+// makeCertificate writes a certificate for loopback addresses, and its key.
 func makeCertificate(dir string) error {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

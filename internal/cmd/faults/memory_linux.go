@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-// memoryGroup is a control group of ours, by either version of them.
+// memoryGroup is a control group for memory, of version 1 or 2.
 type memoryGroup struct {
-	dir, limit, kills string // files of it
+	dir, limit, kills string // the group's folder, and two files in it
 }
 
-// newMemoryGroup makes one with a limit, which is removed at the end of the trial.
+// newMemoryGroup makes a group with a limit. The end of the trial removes it.
 func newMemoryGroup(t *trial, bytes int) (*memoryGroup, error) {
 	var last error
 	for _, v := range []memoryGroup{{"/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.oom_control"},
@@ -32,7 +32,7 @@ func newMemoryGroup(t *trial, bytes int) (*memoryGroup, error) {
 		}
 		t.atEnd(func() {
 			for end := time.Now().Add(patience); syscall.Rmdir(g.dir) == syscall.EBUSY && time.Now().Before(end); {
-				time.Sleep(10 * time.Millisecond) // whoever was in it is not gone yet
+				time.Sleep(10 * time.Millisecond) // its last process is not gone yet
 			}
 		})
 		last = os.WriteFile(filepath.Join(g.dir, g.limit), []byte(strconv.Itoa(bytes)), 0)
@@ -43,12 +43,12 @@ func newMemoryGroup(t *trial, bytes int) (*memoryGroup, error) {
 	return nil, skip("no control group for memory can be made here: %v", last)
 }
 
-// put has a command begin in the group.
+// put makes a command start in the group.
 func (g *memoryGroup) put(cmd *exec.Cmd) { before(cmd, "echo $$ >"+g.dir+"/cgroup.procs") }
 
 var oomKill = regexp.MustCompile(`(?m)^oom_kill (\d+)$`)
 
-// killed is how often the kernel has killed for want of memory.
+// killed returns how often the kernel has killed a process of the group because memory was out.
 func (g *memoryGroup) killed() int {
 	text, _ := os.ReadFile(filepath.Join(g.dir, g.kills))
 	m := oomKill.FindSubmatch(text)
@@ -59,7 +59,7 @@ func (g *memoryGroup) killed() int {
 	return n
 }
 
-// excuse takes an end for a clear one if it was the kernel's kill.
+// excuse returns nil in place of err if the kernel has killed the process because memory was out.
 func (g *memoryGroup) excuse(t *trial, err error) error {
 	for _, p := range t.processes {
 		if p.ended() && p.code() == 128+int(syscall.SIGKILL) && g.killed() > 0 {
@@ -94,7 +94,7 @@ func memoryCases(o *options, _ *regexp.Regexp) (cases []*testCase, err error) {
 	return cases, nil
 }
 
-// keepInLittleMemory wants what was said to be kept to be there, whatever became of the keeper.
+// keepInLittleMemory runs a keeper with little memory. What it said it has kept has to be there, however it ended.
 func keepInLittleMemory(t *trial, driver string, bytes int) error {
 	group, err := newMemoryGroup(t, bytes)
 	if err != nil {

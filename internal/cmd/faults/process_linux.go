@@ -15,16 +15,16 @@ import (
 	"time"
 )
 
-// process is a program that runs.
+// process is a running program.
 type process struct {
 	name    string
 	cmd     *exec.Cmd
-	said    output // on stdout and stderr
+	said    output // its stdout and stderr
 	done    chan struct{}
-	excused bool // its end was looked at, or is a kill
+	excused bool // its end was judged already, or the trial killed it
 }
 
-// command is a program of the folder, by a driver; "": it chooses.
+// command returns the command for a program of the folder, on a driver; "": the program chooses.
 func (t *trial) command(driver, program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(t.options.dir, program), args...)
 	cmd.Env = os.Environ()
@@ -35,8 +35,8 @@ func (t *trial) command(driver, program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start starts a command, which is killed when the trial is over. What it says is kept, unless it has a stderr of its
-// own.
+// start starts a command, which is killed when the trial is over. Its output is kept, unless the command has a stdout
+// or a stderr of its own.
 func (t *trial) start(cmd *exec.Cmd) (*process, error) {
 	p := &process{name: filepath.Base(cmd.Path), cmd: cmd, said: output{more: make(chan struct{})},
 		done: make(chan struct{})}
@@ -69,7 +69,7 @@ func (p *process) ended() bool {
 	}
 }
 
-// endsSoon is ended for who has seen a sign of the end.
+// endsSoon is ended for callers that have seen a sign of the end: it waits a second.
 func (p *process) endsSoon() bool {
 	select {
 	case <-p.done:
@@ -79,10 +79,10 @@ func (p *process) endsSoon() bool {
 	}
 }
 
-// endsSoonAfter is ended for who may have seen a sign of it.
+// endsSoonAfter is ended, or endsSoon if err may be a sign of the end.
 func (p *process) endsSoonAfter(err error) bool { return p.ended() || err != nil && p.endsSoon() }
 
-// find waits for what a program says, and gives the pattern's last group; "": it ended and did not say it.
+// find waits until the output matches the pattern, and returns the last group; "" if the process ended without that.
 func (p *process) find(pattern *regexp.Regexp) (string, error) {
 	limit := time.After(patience)
 	for ended := false; ; {
@@ -103,13 +103,13 @@ func (p *process) find(pattern *regexp.Regexp) (string, error) {
 	}
 }
 
-// wait waits for the end, for which something was done.
+// wait waits for the end. after says, for the error, what was done to cause it.
 func (p *process) wait(after string) error {
 	select {
 	case <-p.done:
 		return nil
 	case <-time.After(patience):
-		p.cmd.Process.Signal(syscall.SIGQUIT) // where it hangs
+		p.cmd.Process.Signal(syscall.SIGQUIT) // prints where it hangs
 		select {
 		case <-p.done:
 		case <-time.After(patience):
@@ -118,10 +118,10 @@ func (p *process) wait(after string) error {
 	}
 }
 
-// A program that died of a mistake says one of these.
+// unsound matches the output of a program that died of a bug.
 var unsound = regexp.MustCompile(`(?m)^(panic: |fatal error: |unexpected fault|WARNING: DATA RACE|\[signal SIG)`)
 
-// sound wants no trace of a mistake in what it said.
+// sound returns an error if the output shows a bug.
 func (p *process) sound() error {
 	if m := unsound.FindString(p.said.String()); m != "" {
 		return fmt.Errorf("%s died of a mistake: %q", p.name, m)
@@ -129,7 +129,7 @@ func (p *process) sound() error {
 	return nil
 }
 
-// code is the exit code, or 128 and the signal.
+// code returns the exit code, or 128 plus the signal's number.
 func (p *process) code() int {
 	status := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if status.Signaled() {
@@ -138,7 +138,8 @@ func (p *process) code() int {
 	return status.ExitStatus()
 }
 
-// clearEnd wants an end with 1 and a message: the program, the step, and one of the causes, in the words of the errno.
+// clearEnd checks that the process ended with exit code 1 and a message: the program, the step, and one of the causes,
+// in the words of an errno.
 func (p *process) clearEnd(causes ...string) error {
 	p.excused = true
 	if err := p.sound(); err != nil {
@@ -158,10 +159,10 @@ func (p *process) clearEnd(causes ...string) error {
 	return fmt.Errorf("exit code 1 without a line that has a step and then %q", causes)
 }
 
-// stamped is a line of package log with a step before the cause.
+// stamped matches a line of package log that has a step before the cause.
 var stamped = regexp.MustCompile(`^\d{4}/\d\d/\d\d \d\d:\d\d:\d\d .*: `)
 
-// runtimeEnd reports whether Go's runtime ended the process, and said of what: there is nothing that a program can do.
+// runtimeEnd reports whether Go's runtime ended the process and said why: no program can prevent that.
 func (p *process) runtimeEnd() bool {
 	text := p.said.String()
 	return p.code() == 2 && runtimeSays.MatchString(text) && !strings.Contains(text, "panic:")
@@ -169,7 +170,7 @@ func (p *process) runtimeEnd() bool {
 
 var runtimeSays = regexp.MustCompile(`(?m)^(fatal error: |runtime: |runtime/cgo: |failed to )`)
 
-// output collects what a process says, and tells of more.
+// output collects what a process prints. more is closed when there is more.
 type output struct {
 	mu   sync.Mutex
 	buf  bytes.Buffer

@@ -12,15 +12,15 @@ import (
 	"syscall"
 )
 
-// server is a program that serves, and how to talk with it.
+// server is a program that serves, and how to talk to it.
 type server struct {
 	name, program string
 	args          func(t *trial) ([]string, error)
-	where         *regexp.Regexp // it says, and the address
+	where         *regexp.Regexp // matches its line with the address
 	protocol      protocol
-	end           syscall.Signal // drains
-	early         bool           // it says its address before it has all that it needs
-	writes        string         // a file of the trial's that it writes to
+	end           syscall.Signal // signal that drains it
+	early         bool           // it prints its address before it has all that it needs
+	writes        string         // a file in the trial's folder that it writes to
 }
 
 var (
@@ -32,7 +32,7 @@ func fixed(args ...string) func(*trial) ([]string, error) {
 	return func(*trial) ([]string, error) { return args, nil }
 }
 
-// servers are those of the tool, and the examples.
+// servers are the servers of the tool and of the examples.
 var servers = []*server{
 	{name: "echo", program: "ringo", args: fixed("echo", "-listen", anyPort, "-loops", "2"), where: listening,
 		protocol: echoes{}, end: syscall.SIGTERM},
@@ -68,7 +68,7 @@ func passOn(flag string, args ...string) func(*trial) ([]string, error) {
 	}
 }
 
-// serveSite keeps no file open for long, so that names are looked up and files opened all the time.
+// serveSite keeps few files open, and none for long, so that the server looks names up and opens files all the time.
 func serveSite(t *trial) ([]string, error) {
 	site := t.dir + "/site"
 	if err := os.MkdirAll(site, 0o755); err != nil {
@@ -78,36 +78,37 @@ func serveSite(t *trial) ([]string, error) {
 		site}, makeSite(site)
 }
 
-// command is the server's, by a driver.
+// command returns the server's command, on a driver.
 func (s *server) command(t *trial, driver string) (*exec.Cmd, error) {
 	args, err := s.args(t)
 	if err != nil {
 		return nil, err
 	}
 	cmd := t.command(driver, s.program, args...)
-	if s.early { // so it has one loop, and nobody is served before it has all
+	if s.early { // one loop: it serves nobody before it has all
 		cmd.Env = append(cmd.Env, "GOMAXPROCS=1")
 	}
 	return cmd, nil
 }
 
-// crowd talks with a server.
+// crowd is the clients of a server.
 type crowd struct {
 	*server
 	addr      string
-	residents [2]*peer // who stay
+	residents [2]*peer // clients that keep their connections
 	seed      uint64
-	cuts      int  // peers that were told
-	served    bool // somebody was
+	cuts      int  // peers that were cut
+	served    bool // at least one peer was served
 	last      error
 }
 
 const (
-	guests = 4 // who come and go in a round
-	asks   = 3 // of each
+	guests = 4 // clients of a round, each with a connection of its own
+	asks   = 3 // questions of each
 )
 
-// round has the residents and guests ask. clean says that all were served; an error is a wrong byte, or a hang.
+// round has the residents and the guests ask. clean reports whether all were served. An error is a wrong byte, or a
+// hang.
 func (w *crowd) round() (clean bool, err error) {
 	var all sync.WaitGroup
 	errs := make([]error, len(w.residents)+guests)
@@ -167,7 +168,7 @@ func (w *crowd) guest(seed uint64) error {
 	return w.protocol.end(c)
 }
 
-// leave closes what is open.
+// leave closes the residents' connections.
 func (w *crowd) leave() {
 	for _, c := range w.residents {
 		if c != nil {
@@ -176,14 +177,14 @@ func (w *crowd) leave() {
 	}
 }
 
-// lives wants some rounds in a row in which nothing is wrong, and soon.
+// lives checks that the server serves all in some rounds in a row, within a number of rounds.
 func (w *crowd) lives(p *process) error {
 	const inRow, most = 3, 60
 	row := 0
 	for range most {
 		clean, err := w.round()
 		if p.ended() {
-			return nil // of which the caller judges
+			return nil // the caller judges the end
 		}
 		if err != nil {
 			return err
@@ -201,7 +202,8 @@ func (w *crowd) lives(p *process) error {
 	return fmt.Errorf("the server does not recover: peers are still cut after %d rounds: %w", most, w.last)
 }
 
-// drain ends a server by its signal. The residents leave then, for not every server sends those away that are idle.
+// drain ends a server by its signal and waits for the end. The residents leave, since not every server closes idle
+// connections in a drain.
 func (w *crowd) drain(p *process) error {
 	if err := p.cmd.Process.Signal(w.end); err != nil && !p.ended() {
 		return err

@@ -7,22 +7,23 @@ import (
 	"time"
 )
 
-// stalls are times in which this program did not run, or hardly: others had the processors.
+// stalls are the times in which this program hardly ran, since others had the processors.
 type stalls struct {
 	mu  sync.Mutex
 	all []stall
 }
 
-// A stall ends at a time, and has lasted for so long.
+// A stall has its end and its length.
 type stall struct {
 	at     time.Time
 	lasted time.Duration
 }
 
-// stallsKept bounds those that are known: the last ones.
+// stallsKept bounds the stalls that are kept, the last ones.
 const stallsKept = 1000
 
-// watch notes stalls until over is closed: what is to run after a tenth of a second runs late.
+// watch notes stalls until over is closed: a timer of a tenth of a second that fires at least half a second late shows
+// one.
 func (s *stalls) watch(over <-chan struct{}) {
 	const step = 100 * time.Millisecond
 	for last := time.Now(); ; {
@@ -47,7 +48,7 @@ func (s *stalls) note(one stall) {
 	}
 }
 
-// since is how long those have lasted together that have ended since a time.
+// since returns the sum of the stalls that have ended after began.
 func (s *stalls) since(began time.Time) (d time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

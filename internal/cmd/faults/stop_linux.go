@@ -27,7 +27,7 @@ func stopCases(o *options, _ *regexp.Regexp) (cases []*testCase, err error) {
 	return cases, nil
 }
 
-// pauses stops and continues a process until over is closed, with one stop that is long.
+// pauses stops and continues a process until over is closed, once for long.
 func (p *process) pauses(over <-chan struct{}, short bool) {
 	long := 3 * time.Second
 	if short {
@@ -49,7 +49,7 @@ func (p *process) pauses(over <-chan struct{}, short bool) {
 	}
 }
 
-// stopped is a server that is stopped again and again: nobody is told, and no byte is wrong.
+// stopped runs a server that is stopped again and again: no peer may be cut, and no byte be wrong.
 func (s *server) stopped(t *trial, driver string) error {
 	cmd, err := s.command(t, driver)
 	if err != nil {
@@ -119,7 +119,7 @@ func keepStopped(t *trial, driver string) error {
 	return k.verify(t, driver)
 }
 
-// uptime is that of a machine that has been up for 95 years, in seconds.
+// uptime is 95 years, in seconds.
 const uptime = "3000000000"
 
 func clockCases(*options, *regexp.Regexp) (cases []*testCase, err error) {
@@ -153,8 +153,8 @@ func killCases(o *options, _ *regexp.Regexp) (cases []*testCase, err error) {
 	return cases, nil
 }
 
-// killKeepers kills keepers of one store at random moments, also while they begin, and wants all to be there that they
-// said to be kept.
+// killKeepers kills keepers of one store at random moments, also while they start, and checks each time that the store
+// has all that was said to be kept.
 func killKeepers(t *trial, driver string) error {
 	k := newKept(t.dir + "/store")
 	if err := os.Mkdir(k.dir, 0o755); err != nil {
@@ -189,7 +189,7 @@ func killKeepers(t *trial, driver string) error {
 			return fmt.Errorf("after kill %d: %w", kills, err)
 		}
 		t.processes = t.processes[:0] // all have ended
-		if len(k.said) > 20_000 {     // to verify them would take all the time
+		if len(k.said) > 20_000 {     // verifying more would take all the time
 			k = newKept(fmt.Sprintf("%s/store%d", t.dir, kills))
 			if err := os.Mkdir(k.dir, 0o755); err != nil {
 				return err

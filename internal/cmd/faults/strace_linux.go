@@ -12,16 +12,17 @@ import (
 	"sync"
 )
 
-// traced is what strace says of a program, for which it wraps the command. The program is this one's child, and not
-// strace's, so that signals and its end are its own.
+// traced is what strace reports about a program. Strace wraps the command, but the program stays this process's child,
+// so that signals reach it and its exit status is its own.
 type traced struct {
 	mu       sync.Mutex
-	calls    map[string]map[string]int // by name and thread
-	injected []string                  // calls that failed by it
-	over     chan struct{}             // strace has ended
+	calls    map[string]map[string]int // number of calls by name and thread
+	injected []string                  // calls that strace made fail
+	over     chan struct{}             // closed when strace has ended
 }
 
-// trace wraps a command. args say what is traced; none: all calls.
+// trace wraps a command. args say what strace traces; none: all calls. The caller calls begin once the command has
+// started.
 func trace(cmd *exec.Cmd, args ...string) (begin func() *traced, err error) {
 	strace, err := exec.LookPath("strace")
 	if err != nil {
@@ -64,14 +65,14 @@ func (t *traced) read(r *os.File) {
 	}
 }
 
-// failed gives the calls that were made to fail so far.
+// failed returns the calls that were made to fail so far.
 func (t *traced) failed() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return append([]string(nil), t.injected...)
 }
 
-// most is the number of calls by the thread that made most of them, of each name.
+// most waits for strace to end and returns, for each call, the largest number of times that a single thread made it.
 func (t *traced) most() map[string]int {
 	<-t.over
 	most := map[string]int{}
@@ -83,7 +84,7 @@ func (t *traced) most() map[string]int {
 	return most
 }
 
-// inject are the arguments with which strace has a thread's nth call fail.
+// inject returns the arguments of strace that make a thread's nth call fail.
 func inject(call, errno string, nth int) []string {
 	return []string{"--seccomp-bpf", "-e", "trace=" + call, "-e",
 		fmt.Sprintf("inject=%s:error=%s:when=%d", call, errno, nth)}

@@ -7,24 +7,24 @@ import (
 	"syscall"
 )
 
-// row is what is known of a system call: the errors among those of the group inject that its manual page names.
+// row is what is known about a system call. errnos are the errors of the group inject that its manual page names.
 type row struct {
 	errnos  string
-	runtime bool   // Go's runtime makes it too, and may end the process for it
-	left    string // in place of errors: why they can't be had this way
+	runtime bool   // Go's runtime also makes it, and may end the process if it fails
+	left    string // in place of errors: why strace can't inject them
 }
 
-// What strace has fail is not made. That is unlike the kernel where a call fails and does its work all the same, or
-// where an error tells of what will follow it.
+// Strace does not make a call that it lets fail. The kernel differs for calls that fail and still do their work, and
+// for errors that announce what comes later.
 const (
 	notMade = "the kernel frees the descriptor of a close that fails, and strace would keep it open"
 	crashes = "Go's runtime crashes by intention where it fails, and strace can't tell whose call it is"
 	nothing = "none of these errors by its manual"
 )
 
-// table is of Linux man-pages 6.9, and of POSIX where they defer to it. EAGAIN of a socket is not in it: it says that
-// nothing is there, after which the kernel tells when something comes, which in these cases it did already. What stays
-// is EAGAIN of calls whose repetition nobody tells of.
+// table is by Linux man-pages 6.9, and by POSIX where they defer to it. EAGAIN of a socket is not in it: it means that
+// nothing is there, and the kernel then reports when something comes, which in these cases it has already done. EAGAIN
+// is in it for calls for which the kernel reports no time to try again.
 var table = map[string]row{
 	"accept4":           {errnos: "EINTR ENOMEM ENOBUFS"},
 	"access":            {errnos: "ENOMEM EIO"},
@@ -129,7 +129,7 @@ var table = map[string]row{
 	"socket":            {errnos: "ENOBUFS ENOMEM"},
 	"socketpair":        {left: nothing},
 	"splice":            {errnos: "ENOMEM"},
-	"syscall_0x1c3":     {left: nothing}, // cachestat, for a strace that is older
+	"syscall_0x1c3":     {left: nothing}, // cachestat, as older straces call it
 	"statfs":            {errnos: "EINTR EIO ENOMEM"},
 	"statx":             {errnos: "ENOMEM"},
 	"tgkill":            {left: nothing},
@@ -142,7 +142,7 @@ var table = map[string]row{
 
 func (r row) all() []string { return strings.Fields(r.errnos) }
 
-// words are what programs call an errno.
+// words returns an errno in the words of programs.
 func words(errno string) string {
 	return map[string]syscall.Errno{"EINTR": syscall.EINTR, "EAGAIN": syscall.EAGAIN, "ENOMEM": syscall.ENOMEM,
 		"ENOBUFS": syscall.ENOBUFS, "ENOSPC": syscall.ENOSPC, "EIO": syscall.EIO, "EBUSY": syscall.EBUSY}[errno].Error()

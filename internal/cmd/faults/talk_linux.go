@@ -18,12 +18,12 @@ import (
 	"time"
 )
 
-// cut is the error of a peer that was told that it gets nothing, or no more: a clear one.
+// cut is the error of a peer that learned in a clear way that it gets nothing, or no more.
 type cut struct{ err error }
 
 func (c cut) Error() string { return "cut: " + c.err.Error() }
 
-// told makes a cut of an error that tells a peer, and leaves others: a wait that is over is a hang.
+// told turns an error by which a peer learns that into a cut. Others stay; a time-out means that the server hangs.
 func told(err error) error {
 	for _, end := range []error{io.EOF, io.ErrUnexpectedEOF, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNREFUSED} {
 		if errors.Is(err, end) {
@@ -41,7 +41,7 @@ func isCut(err error) bool {
 	return errors.As(err, &c)
 }
 
-// noise is n bytes that no other seed has.
+// noise returns n pseudo-random bytes, different for each seed.
 func noise(seed uint64, n int) []byte {
 	b := make([]byte, n+8)
 	r := rand.NewPCG(seed, 1)
@@ -51,20 +51,20 @@ func noise(seed uint64, n int) []byte {
 	return b[:n]
 }
 
-// protocol is how peers talk with a server. Errors are cuts, or say what is wrong.
+// protocol is how peers talk to a server. Its errors are cuts, or say what is wrong.
 type protocol interface {
-	ask(c *peer, seed uint64) error // one question, whose answer is verified
-	end(c *peer) error              // orderly
+	ask(c *peer, seed uint64) error // asks one question and verifies the answer
+	end(c *peer) error              // ends the connection in order
 }
 
 // peer is a connection to a server.
 type peer struct {
 	*net.TCPConn
-	tls *tls.Conn // what is spoken on it; nil: bytes as they come
+	tls *tls.Conn // nil: no TLS
 	r   *bufio.Reader
 }
 
-// secure begins TLS.
+// secure makes the peer speak TLS.
 func (c *peer) secure() {
 	c.tls = tls.Client(c.TCPConn, anyServer())
 	c.r.Reset(c.tls)
@@ -77,7 +77,7 @@ func (c *peer) Write(p []byte) (int, error) {
 	return c.TCPConn.Write(p)
 }
 
-// CloseWrite ends what the server gets.
+// CloseWrite ends the stream to the server.
 func (c *peer) CloseWrite() error {
 	if c.tls != nil {
 		return c.tls.CloseWrite()
@@ -85,10 +85,10 @@ func (c *peer) CloseWrite() error {
 	return c.TCPConn.CloseWrite()
 }
 
-// dialPeer connects. Each wait on the connection is bounded.
+// dialPeer connects, with a deadline on the connection.
 func dialPeer(addr string) (*peer, error) { return dialFrom(addr, nil) }
 
-// dialFrom is dialPeer from an address; nil: any.
+// dialFrom is dialPeer from a local address; nil: any.
 func dialFrom(addr string, from net.IP) (*peer, error) {
 	d := net.Dialer{Timeout: patience}
 	if from != nil {
@@ -103,7 +103,7 @@ func dialFrom(addr string, from net.IP) (*peer, error) {
 	return p, nil
 }
 
-// both writes and reads at once, for a server stops reading while nobody takes what it has to say.
+// both writes and reads at once: a server stops reading while its own output is not read.
 func (c *peer) both(out []byte, in func() error) error {
 	c.SetDeadline(time.Now().Add(patience))
 	wrote := make(chan error, 1)
@@ -113,14 +113,14 @@ func (c *peer) both(out []byte, in func() error) error {
 	}()
 	read := in()
 	if read != nil {
-		c.SetDeadline(time.Unix(1, 0)) // whose write is of no use now
+		c.SetDeadline(time.Unix(1, 0)) // ends the write, which is of no use now
 		<-wrote
 		return told(read)
 	}
 	return told(<-wrote)
 }
 
-// same wants bytes to come.
+// same reads as many bytes as want has, and returns an error if they differ.
 func (c *peer) same(want []byte) error {
 	got := make([]byte, len(want))
 	n, err := io.ReadFull(c.r, got)
@@ -130,10 +130,10 @@ func (c *peer) same(want []byte) error {
 	return err
 }
 
-// sizes are those of questions, in turn: one with many calls among many with few.
+// sizes are the sizes of questions, in turn. Their range gives some questions many calls, and most few.
 var sizes = []int{10, 1000, 20_000, 1, 300_000}
 
-// echoes is the protocol of what sends back what it gets.
+// echoes is the protocol of servers that echo.
 type echoes struct{}
 
 func (echoes) ask(c *peer, seed uint64) error {
@@ -141,7 +141,7 @@ func (echoes) ask(c *peer, seed uint64) error {
 	return c.both(b, func() error { return c.same(b) })
 }
 
-// end wants the end of the stream for an end of the stream.
+// end closes the output, and wants the end of the input for that.
 func (echoes) end(c *peer) error {
 	if err := c.CloseWrite(); err != nil {
 		return told(err)
@@ -161,7 +161,7 @@ func (c *peer) over() error {
 	return nil
 }
 
-// framed is echoes in frames with their length before them.
+// framed is echoes in frames, each with its length in front.
 type framed struct{ echoes }
 
 func (framed) ask(c *peer, seed uint64) error {
@@ -170,7 +170,7 @@ func (framed) ask(c *peer, seed uint64) error {
 	return c.both(b, func() error { return c.same(b) })
 }
 
-// The files that servers of files serve.
+// siteFiles is the number of files of a site.
 const siteFiles = 6
 
 func siteFile(i uint64) (name string, body []byte) {
@@ -187,7 +187,7 @@ func makeSite(dir string) error {
 	return nil
 }
 
-// pages is the protocol of a server of files.
+// pages is the protocol of servers of files.
 type pages struct{}
 
 func (pages) ask(c *peer, seed uint64) error {
@@ -215,7 +215,7 @@ func (pages) ask(c *peer, seed uint64) error {
 
 func (pages) end(*peer) error { return nil }
 
-// backend is a server of echoes in this process, for what passes connections on.
+// backend is an echo server in this process, for proxies.
 func (t *trial) backend() (addr string, err error) {
 	ln, err := t.listen()
 	if err != nil {
@@ -237,7 +237,7 @@ func (t *trial) backend() (addr string, err error) {
 	return ln.Addr().String(), nil
 }
 
-// listen is for servers in this process, until the end of the trial.
+// listen returns a listener for a server in this process. The end of the trial closes it.
 func (t *trial) listen() (net.Listener, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err == nil {

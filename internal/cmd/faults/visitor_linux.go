@@ -14,8 +14,7 @@ import (
 	"time"
 )
 
-// visitors are clients of one manner: so many, each of which calls visit again and again. What a visit fails with ought
-// not to have been.
+// visitors are n clients of one manner. Each calls visit again and again; an error of visit is a failure.
 type visitors struct {
 	name  string
 	n     int
@@ -32,7 +31,7 @@ var tcpVisitors = []visitors{
 	{"crowd", 1, (*visitor).crowds},
 }
 
-// visitor is one of them.
+// visitor is one of these clients.
 type visitor struct {
 	*churn
 	of   *chain
@@ -41,9 +40,9 @@ type visitor struct {
 	quit <-chan struct{}
 }
 
-var addresses atomic.Uint32 // of visitors, so that none but a crowd has too many connections
+var addresses atomic.Uint32 // one per visitor, so that only a crowd exceeds peer-conns
 
-// visit has all visitors of a chain come, again and again until quit.
+// visit starts all visitors of a chain. They come again and again until quit is closed.
 func (c *chain) visit(w *churn, all *sync.WaitGroup, quit <-chan struct{}) {
 	for _, vs := range c.manner.visitors {
 		for range vs.n {
@@ -62,7 +61,7 @@ func (c *chain) visit(w *churn, all *sync.WaitGroup, quit <-chan struct{}) {
 	}
 }
 
-// pauses waits for so many milliseconds at most; false: it is time to go.
+// pauses sleeps for up to so many milliseconds. It returns false if quit is closed: then the visitor goes.
 func (v *visitor) pauses(most int) bool {
 	select {
 	case <-v.quit:
@@ -72,13 +71,13 @@ func (v *visitor) pauses(most int) bool {
 	}
 }
 
-// dial connects.
+// dial connects to the server.
 func (v *visitor) dial() (*peer, error) {
 	v.conns.Add(1)
 	return dialFrom(v.of.addr, v.from)
 }
 
-// talk is dial of one who talks with what is behind a proxy, by TLS where its clients speak that.
+// talk is dial, with TLS if the server's clients speak that.
 func (v *visitor) talk() (*peer, error) {
 	c, err := v.dial()
 	if err == nil && v.of.secure {
@@ -87,7 +86,7 @@ func (v *visitor) talk() (*peer, error) {
 	return c, err
 }
 
-// onConn is a visit of one connection, which ends with it.
+// onConn returns a visit of one connection, which is closed at its end.
 func onConn(visit func(v *visitor, c *peer) error) func(v *visitor) error {
 	return func(v *visitor) error {
 		c, err := v.talk()
@@ -99,7 +98,7 @@ func onConn(visit func(v *visitor, c *peer) error) func(v *visitor) error {
 	}
 }
 
-// seed is one of a question that is short more often than not.
+// seed returns the seed of a question, more often of a short one.
 func (v *visitor) seed() uint64 {
 	return v.r.Uint64N(1<<40)*uint64(len(sizes)) + uint64(min(v.r.IntN(12), v.r.IntN(5)))
 }
@@ -110,7 +109,7 @@ func (v *visitor) ask(c *peer) error {
 	return echoes{}.ask(c, v.seed())
 }
 
-// keeps asks on one connection, over servers that start anew.
+// keeps asks many times on one connection, across restarts of the server.
 func (v *visitor) keeps(c *peer) error {
 	for asks := 10 + v.r.IntN(100); asks > 0; asks-- {
 		if err := v.ask(c); err != nil {
@@ -130,10 +129,10 @@ func (v *visitor) asksOnce(c *peer) error {
 	return echoes{}.end(c)
 }
 
-// halfCloses says that it has said all before it reads.
+// halfCloses ends its output before it reads anything.
 func (v *visitor) halfCloses(c *peer) error {
 	v.requests.Add(1)
-	b := noise(v.seed(), 20_000) // which sockets take
+	b := noise(v.seed(), 20_000) // sockets have room for it
 	if _, err := c.Write(b); err != nil {
 		return told(err)
 	}
@@ -146,7 +145,7 @@ func (v *visitor) halfCloses(c *peer) error {
 	return c.over()
 }
 
-// resets leaves in the midst of a question.
+// resets resets the connection in the middle of a question.
 func (v *visitor) resets(c *peer) error {
 	if err := v.ask(c); err != nil {
 		return err
@@ -157,15 +156,15 @@ func (v *visitor) resets(c *peer) error {
 	return c.SetLinger(0)
 }
 
-// A slow reader has room for more than the longest segment of a loopback, which is 64 KiB: the kernel tells the other
-// side of less room only when that asks, after times that double.
+// A slow reader's buffer is larger than the longest segment of a loopback, which is 64 KiB. With less room the kernel
+// would announce it to the sender only when that probes, at intervals that double.
 const (
 	slowRoom  = 128 << 10
 	slowPiece = 50_000
 	slowPause = 100 * time.Millisecond
 )
 
-// readsSlowly takes what comes in little pieces.
+// readsSlowly reads in small pieces, with pauses.
 func (v *visitor) readsSlowly(c *peer) error {
 	c.SetReadBuffer(slowRoom)
 	v.requests.Add(1)
@@ -183,7 +182,7 @@ func (v *visitor) readsSlowly(c *peer) error {
 	})
 }
 
-// isSilent asks, and then wants to be reset for its silence.
+// isSilent asks once, and then expects to be reset by -idle.
 func (v *visitor) isSilent(c *peer) error {
 	if err := v.ask(c); err != nil {
 		return err
@@ -196,7 +195,7 @@ func (v *visitor) isSilent(c *peer) error {
 	return nil
 }
 
-// crowds has more connections at once than one peer may have: each is served, or reset.
+// crowds opens more connections at once than one peer may have. Each has to be served, or reset.
 func (v *visitor) crowds() error {
 	return v.crowd(func(one *visitor) (io.Closer, error) {
 		c, err := one.talk()
@@ -222,7 +221,7 @@ func (v *visitor) crowd(ask func(one *visitor) (io.Closer, error)) error {
 			}
 			errs[i] = err
 			asked.Done()
-			asked.Wait() // those who are served stay until all are, or know that they will not be
+			asked.Wait() // those that are served stay until all others are served or refused
 			if c != nil {
 				c.Close()
 			}

@@ -27,14 +27,14 @@ var webVisitors = []visitors{
 	{"crowd", 1, (*visitor).crowdsWeb},
 }
 
-// proxyVisitors ask for what a server of files has not.
+// proxyVisitors ask for what a server of files does not have.
 var proxyVisitors = []visitors{
 	{"post", 4, (*visitor).posts},
 	{"upgrade", 3, (*visitor).upgrades},
 }
 
-// client is one of net/http that keeps its connections, or none. Where a server has closed one before it has answered
-// anything, it asks once more, as clients do.
+// client returns a client of net/http that keeps its connections, or uses each once. If the server has closed a kept
+// one before it answered, net/http asks again on another.
 func (v *visitor) client(keep bool, protocol func(*http.Protocols, bool)) *http.Client {
 	p := new(http.Protocols)
 	protocol(p, true)
@@ -48,7 +48,7 @@ func (v *visitor) client(keep bool, protocol func(*http.Protocols, bool)) *http.
 		}}}
 }
 
-// anyServer has clients of TLS take any: who it is is not the question.
+// anyServer makes TLS accept any certificate; who the server is, is not tested.
 func anyServer() *tls.Config { return &tls.Config{InsecureSkipVerify: true} }
 
 func (v *visitor) url() string {
@@ -58,14 +58,14 @@ func (v *visitor) url() string {
 	return "http://" + v.of.addr + "/"
 }
 
-// A question is a request for a file, the whole or a part of it.
+// A question is a request for a file, or for a part of one.
 type question struct {
 	method   string
 	file     uint64
-	from, to int // of a part, if there is one
+	from, to int // bytes from to to; 0, 0: the whole file
 }
 
-// question is one that is short more often than not.
+// question returns a question, more often for a short file.
 func (v *visitor) question() question {
 	q := question{http.MethodGet, min(v.r.Uint64N(siteFiles), v.r.Uint64N(siteFiles)), 0, 0}
 	switch v.r.IntN(4) {
@@ -80,7 +80,7 @@ func (v *visitor) question() question {
 	return q
 }
 
-// get asks, and wants what there is.
+// get asks a question and verifies the answer.
 func (v *visitor) get(c *http.Client, q question) error {
 	name, want := siteFile(q.file)
 	r, err := http.NewRequest(q.method, v.url()+name, nil)
@@ -99,7 +99,7 @@ func (v *visitor) get(c *http.Client, q question) error {
 	return v.do(c, r, status, length, want)
 }
 
-// do asks, and wants an answer.
+// do sends a request and verifies the answer.
 func (v *visitor) do(c *http.Client, r *http.Request, status, length int, want []byte) error {
 	v.requests.Add(1)
 	a, err := c.Do(r)
@@ -110,7 +110,7 @@ func (v *visitor) do(c *http.Client, r *http.Request, status, length int, want [
 	return answers(a, status, length, want)
 }
 
-// answers wants an answer to be as it should be.
+// answers verifies an answer: its status, the length that it claims, and its body.
 func answers(a *http.Response, status, length int, want []byte) error {
 	body, err := io.ReadAll(a.Body)
 	switch {
@@ -126,7 +126,7 @@ func answers(a *http.Response, status, length int, want []byte) error {
 	return nil
 }
 
-// keepsWeb asks on one connection, as long as servers keep it.
+// keepsWeb asks many times on one connection, for as long as servers keep it.
 func (v *visitor) keepsWeb() error {
 	c := v.client(true, (*http.Protocols).SetHTTP1)
 	defer c.CloseIdleConnections()
@@ -141,7 +141,7 @@ func (v *visitor) keepsWeb() error {
 	return nil
 }
 
-// keepsStreams asks several things at once, by HTTP/2 where the server has it.
+// keepsStreams asks several questions at once, by HTTP/2 if the server speaks that.
 func (v *visitor) keepsStreams() error {
 	protocol := (*http.Protocols).SetHTTP1
 	switch {
@@ -174,7 +174,7 @@ func (v *visitor) getsOnce() error {
 	return v.get(v.client(false, (*http.Protocols).SetHTTP1), v.question())
 }
 
-// posts has its bytes come back.
+// posts sends a body and wants it back.
 func (v *visitor) posts() error {
 	seed := v.seed()
 	b := noise(seed, sizes[seed%uint64(len(sizes))])
@@ -185,7 +185,7 @@ func (v *visitor) posts() error {
 	return v.do(v.client(false, (*http.Protocols).SetHTTP1), r, http.StatusOK, len(b), b)
 }
 
-// A wire is a connection with TLS on it, if the server has that.
+// A wire is a connection, with TLS if the server's clients speak that.
 type wire struct {
 	*peer
 	net.Conn
@@ -206,7 +206,7 @@ func (v *visitor) connect() (w wire, err error) {
 	return w, nil
 }
 
-// ask asks for a file, of which nothing was read yet.
+// ask requests a file, and reads nothing.
 func (w wire) ask(v *visitor, file uint64) error {
 	v.requests.Add(1)
 	name, _ := siteFile(file)
@@ -214,7 +214,7 @@ func (w wire) ask(v *visitor, file uint64) error {
 	return told(err)
 }
 
-// resetsWeb leaves in the midst of an answer.
+// resetsWeb resets the connection in the middle of an answer.
 func (v *visitor) resetsWeb() error {
 	w, err := v.connect()
 	if err != nil {
@@ -230,7 +230,7 @@ func (v *visitor) resetsWeb() error {
 	return w.peer.SetLinger(0)
 }
 
-// getsSlowly takes an answer in little pieces.
+// getsSlowly reads an answer in small pieces, with pauses.
 func (v *visitor) getsSlowly() error {
 	w, err := v.connect()
 	if err != nil {
@@ -251,10 +251,10 @@ func (v *visitor) getsSlowly() error {
 	return answers(a, http.StatusOK, len(want), want)
 }
 
-// slowly pauses after each piece.
+// slowly is a Reader that pauses after each slowPiece bytes.
 type slowly struct {
 	io.Reader
-	n int // bytes since
+	n int // bytes since the last pause
 }
 
 func (s *slowly) Read(p []byte) (int, error) {
@@ -266,7 +266,7 @@ func (s *slowly) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// isSilentWeb says nothing, for which it is sent away.
+// isSilentWeb sends nothing, and expects the server to close the connection for that.
 func (v *visitor) isSilentWeb() error {
 	w, err := v.connect()
 	if err != nil {
@@ -280,7 +280,7 @@ func (v *visitor) isSilentWeb() error {
 	return nil
 }
 
-// crowdsWeb has more connections at once than one peer may have.
+// crowdsWeb opens more connections at once than one peer may have.
 func (v *visitor) crowdsWeb() error {
 	return v.crowd(func(one *visitor) (io.Closer, error) {
 		w, err := one.connect()
@@ -300,7 +300,7 @@ func (v *visitor) crowdsWeb() error {
 	})
 }
 
-// upgrades goes on with echoes, over servers that start anew.
+// upgrades upgrades a connection, and then asks for echoes on it, across restarts of the server.
 func (v *visitor) upgrades() error {
 	w, err := v.connect()
 	if err != nil {

@@ -47,7 +47,7 @@ func emitTypes(h *header) []byte {
 	return b.Bytes()
 }
 
-// emitMembers writes the members as Go fields. Flexible arrays have no place in a Go struct.
+// emitMembers writes the members as Go fields. It leaves out flexible arrays, which a Go struct can't have.
 func emitMembers(b *bytes.Buffer, r *record) {
 	members := r.members
 	if r.union {

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// A number is the value of a C constant expression. Only whether it is a 32-bit unsigned matters besides, for ~0U.
+// A number is the value of a C constant expression. Of its type only one thing matters: whether it is a 32-bit unsigned
+// integer, for ~0U.
 type number struct {
 	v   int64
 	u32 bool

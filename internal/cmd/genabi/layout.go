@@ -2,8 +2,8 @@ package main
 
 import "fmt"
 
-// layout gives every member its offset and the record its size and alignment, by the natural alignment that the
-// kernel's 64-bit ABI has. A hole is an error: Go on 32-bit machines would not make the same one.
+// layout sets the offset of every member and the size and alignment of the record, by the natural alignment of the
+// kernel's 64-bit ABI. A hole is an error: Go on 32-bit machines might not have the same one.
 func (r *record) layout() error {
 	r.align = 1
 	end := 0
@@ -53,7 +53,7 @@ type place struct {
 	offset int
 }
 
-// places lists every named member, those inside anonymous structs and unions too.
+// places returns every named member, including those inside anonymous structs and unions.
 func (r *record) places(base int) []place {
 	var list []place
 	for _, m := range r.members {

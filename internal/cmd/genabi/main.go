@@ -1,12 +1,12 @@
 // Command genabi turns the kernel's io_uring header into Go constants and structs.
 //
-// It is run by go generate in internal/abi. It understands as much C as that header uses and stops at anything else,
-// so that a newer header is either translated completely or not at all:
+// It is run by go generate in internal/abi. It understands as much C as that header uses and fails at anything else, so
+// that a newer header is either translated completely or not at all:
 //
 //	genabi -header include/linux/io_uring.h -dir .
 //
-// Names stay as in C, with a first capital where Go wants one to export them: struct io_uring_sqe becomes
-// Io_uring_sqe, its member user_data User_data. Of a union Go sees the first member; where the others lie is
+// Names stay as in C, but for a capital first letter, which Go needs to export them: struct io_uring_sqe becomes
+// Io_uring_sqe, its member user_data User_data. Of a union Go gets the first member; the offsets of the others are
 // written into the layout test.
 package main
 

@@ -34,7 +34,7 @@ type member struct {
 	offset int
 }
 
-// scalars are the C types and the Go types that stand for them; a Go type's size is its alignment, too.
+// scalars maps the C types to Go types. The size of a Go type is also its alignment.
 var scalars = map[string]string{
 	"__u8": "uint8", "__u16": "uint16", "__u32": "uint32", "__u64": "uint64", "__aligned_u64": "uint64",
 	"__s32": "int32",
@@ -206,7 +206,7 @@ func (p *parser) defines(defs []define) error {
 	return nil
 }
 
-// goName makes a C name exported, and hides members that C programmers are told to leave alone.
+// goName returns the exported Go name of a C name, and _ for members that C programs must leave alone.
 func goName(c string) string {
 	if strings.HasPrefix(c, "__kernel") {
 		c = strings.TrimPrefix(c, "__")

@@ -12,8 +12,8 @@ type define struct {
 	line int
 }
 
-// preprocess does the part of the C preprocessor that the header needs: it removes comments and what stands under
-// #ifdef, and takes the defines out. The rest comes back line for line, so that line numbers stay true.
+// preprocess does the part of the C preprocessor that the header needs: it removes comments and the lines under #ifdef,
+// and returns the defines. rest has a line for each line of src, so that line numbers stay right.
 func preprocess(src string) (rest string, defs []define, err error) {
 	src = strings.ReplaceAll(src, "\\\n", " ")
 	src, err = stripComments(src)
@@ -82,7 +82,7 @@ func parseDefine(arg string, line int) (define, error) {
 	return define{name: arg[:n], expr: strings.TrimSpace(arg[n:]), line: line}, nil
 }
 
-// stripComments replaces each comment by a space and the newlines it held.
+// stripComments replaces each comment by a space and the newlines that were in it.
 func stripComments(src string) (string, error) {
 	var out strings.Builder
 	for {

@@ -26,7 +26,7 @@ func boot() {
 		fmt.Println("guest: FAILED to start the plan:", err)
 		powerOff()
 	}
-	// Whatever loses its parent becomes a child of this process.
+	// Processes whose parent ends become children of this process, so it waits for any child.
 	for {
 		if pid, err := syscall.Wait4(-1, nil, 0, nil); pid == runner || err == syscall.ECHILD {
 			powerOff()
@@ -60,13 +60,13 @@ func mountAll() error {
 	return errors.Join(errs...)
 }
 
-// diskPatience bounds the search for a disk, which the kernel goes on with after it has started this process.
+// diskPatience bounds the search for a disk. The kernel may find the disk only after it has started this process.
 const diskPatience = 10 * time.Second
 
-// mountDisk mounts the disk that the kernel's command line names as disk=/dev/..., if it does, on /var/tmp: a file
-// system that knows O_DIRECT, as the others here do not on each kernel.
+// mountDisk mounts the disk of the kernel's parameter disk=/dev/..., if there is one, on /var/tmp. It has a file system
+// with O_DIRECT, which the others here lack on some kernels.
 func mountDisk() error {
-	disk := os.Getenv("disk") // what the kernel does not know itself it hands on
+	disk := os.Getenv("disk") // the kernel passes unknown parameters on in the environment
 	if disk == "" {
 		return nil
 	}
@@ -86,13 +86,12 @@ func mountDisk() error {
 	return os.Chmod("/var/tmp", 0o777|os.ModeSticky)
 }
 
-// raiseFiles lets programs have as many descriptors as they do on a usual system, and the tests of many more if they
-// raise the soft limit themselves.
+// raiseFiles sets the soft limit of descriptors as on a usual system, and a higher hard limit for tests that raise it.
 func raiseFiles() error {
 	return syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 1 << 16, Max: 1 << 20})
 }
 
-// nameLocalhost gives the resolver the one name that every system has.
+// nameLocalhost writes an /etc/hosts with the one name that every system has.
 func nameLocalhost() error {
 	if err := os.MkdirAll("/etc", 0o755); err != nil {
 		return err
@@ -100,9 +99,10 @@ func nameLocalhost() error {
 	return os.WriteFile("/etc/hosts", []byte("127.0.0.1 localhost\n::1 localhost\n"), 0o644)
 }
 
-const loopback = 1 // the index that the first device of a network namespace has
+const loopback = 1 // index of the first device in a network namespace
 
-// loopbackUp asks the kernel by netlink, which takes bytes, where ioctl(2) would take an address. See rtnetlink(7).
+// loopbackUp brings the loopback device up by netlink, which takes bytes; ioctl(2) would take an address. See
+// rtnetlink(7).
 func loopbackUp() error {
 	fd, err := syscall.Socket(syscall.AF_NETLINK, syscall.SOCK_RAW|syscall.SOCK_CLOEXEC, syscall.NETLINK_ROUTE)
 	if err != nil {
@@ -119,7 +119,7 @@ func loopbackUp() error {
 	info := msg[headerLen:]
 	order.PutUint32(info[4:], loopback)
 	order.PutUint32(info[8:], syscall.IFF_UP)  // the flags
-	order.PutUint32(info[12:], syscall.IFF_UP) // those of them to change
+	order.PutUint32(info[12:], syscall.IFF_UP) // mask of the flags to change
 	if err := syscall.Sendto(fd, msg, 0, &syscall.SockaddrNetlink{Family: syscall.AF_NETLINK}); err != nil {
 		return fmt.Errorf("loopback up: %w", err)
 	}

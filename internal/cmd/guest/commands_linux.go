@@ -126,7 +126,7 @@ func echo(args []string) error {
 	if err := server.Start(); err != nil {
 		return err
 	}
-	// What comes of the server is read to the end before Wait closes the pipe.
+	// The output is read to its end before Wait closes the pipe.
 	address, logged := make(chan string, 1), make(chan struct{})
 	go func() {
 		defer close(logged)
@@ -141,7 +141,7 @@ func echo(args []string) error {
 		io.Copy(io.Discard, log)
 	}()
 	var loadErr error
-	var said bytes.Buffer // behind what the server says, which may be long
+	var said bytes.Buffer // written after the server's output, which may be long
 	if addr, ok := <-address; ok {
 		loadArgs := append([]string{"-addr", addr}, args[cut+1:]...)
 		if i := slices.Index(loadArgs, "{pid}"); i >= 0 {

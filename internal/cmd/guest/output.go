@@ -16,11 +16,11 @@ func (t *tally) add(u tally) {
 	t.passed, t.failed, t.skipped = t.passed+u.passed, t.failed+u.failed, t.skipped+u.skipped
 }
 
-// slowAfter is when a test has taken so long that the plan may want to do without.
+// slowAfter is how long a test may take before it is listed as slow, so that the plan may leave it out.
 const slowAfter = 5 * time.Second
 
-// A report is what a test binary printed when run with -test.v, by test. What another program prints is one entry with
-// no name.
+// A report is the output of a test binary with -test.v, by test. The output of another program is one entry without a
+// name.
 type report struct {
 	tally
 	order []string
@@ -29,7 +29,7 @@ type report struct {
 	slow  []string          // whole tests that took long
 }
 
-// parse reads the output. What follows a line that names a test is of that test.
+// parse parses the output. Lines after one that names a test belong to that test.
 func parse(output []byte) *report {
 	r := &report{order: []string{""}, lines: map[string][]string{}, ended: map[string]string{}}
 	current := ""
@@ -101,10 +101,10 @@ func (r *report) writeSkips(w io.Writer, step string) {
 	}
 }
 
-// How many lines of one test are shown: a dump of goroutines begins with what matters.
+// How many lines of one test are shown, from the begin and from the end: a dump of goroutines begins with what matters.
 const linesFirst, linesLast = 100, 20
 
-// writeFailures prints what tests that failed or did not end have printed, and what is of no test.
+// writeFailures prints the output of tests that failed or did not end, and the output that belongs to no test.
 func (r *report) writeFailures(w io.Writer) {
 	for _, name := range r.order {
 		lines, result := r.lines[name], r.ended[name]

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// goesOn is how many times its limit a step may take in all.
+// goesOn is how many times its limit a step may take in all, if it keeps printing.
 const goesOn = 5
 
 // A step is a line of a plan.
@@ -18,10 +18,10 @@ type step struct {
 	args  []string // the command first
 }
 
-// each stands in a plan for the name of a driver.
+// each is the placeholder in a plan for the name of a driver.
 const each = "{driver}"
 
-// parsePlan returns the steps of a plan. Empty lines and those that begin with # are none.
+// parsePlan returns the steps of a plan. It ignores empty lines, and those that begin with #.
 func parsePlan(text string) (steps []step, err error) {
 	for i, line := range strings.Split(text, "\n") {
 		fields, err := split(line)
@@ -41,7 +41,7 @@ func parsePlan(text string) (steps []step, err error) {
 		if s.limit, err = time.ParseDuration(fields[2]); err != nil || s.limit <= 0 {
 			return nil, fmt.Errorf("line %d: the limit is %q, want a time such as 20s", i+1, fields[2])
 		}
-		if slices.Contains(s.args, "-test.v") { // a test that knows its limit says what it has waited for
+		if slices.Contains(s.args, "-test.v") { // at its time-out a test prints where it hangs
 			s.args = append(s.args, "-test.timeout="+(goesOn*s.limit).String())
 		}
 		steps = append(steps, s)
@@ -49,7 +49,7 @@ func parsePlan(text string) (steps []step, err error) {
 	return steps, nil
 }
 
-// split returns the words of a line. Single quotes hold words together, and what is in them stands for itself.
+// split returns the words of a line. Single quotes keep words together, and everything between them is literal.
 func split(line string) (words []string, err error) {
 	var word strings.Builder
 	quoted, started := false, false
@@ -81,9 +81,9 @@ func aboutDrivers(steps []step) bool {
 	return slices.ContainsFunc(steps, func(s step) bool { return strings.Contains(s.name, "{") })
 }
 
-// expand repeats the steps whose names have {driver} in them for each driver, and leaves out those that are about a
-// driver, such as {uring}, that is not among them. Steps for each driver that follow each other come driver by driver,
-// so that what fails with one driver stands together.
+// expand repeats steps with {driver} in their names for each driver, and leaves out steps for a driver, such as
+// {uring}, that is not among the drivers. Adjacent steps with {driver} are repeated as a group, so that all steps of
+// one driver stand together.
 func expand(steps []step, drivers []string) (all []step) {
 	for len(steps) > 0 {
 		n := 0
@@ -107,7 +107,7 @@ func expand(steps []step, drivers []string) (all []step) {
 	return all
 }
 
-// among returns the step without the braces around the name of a driver, and whether that is one of the drivers.
+// among returns the step without the braces around a driver's name, and whether that is one of the drivers.
 func (s step) among(drivers []string) (_ step, ok bool) {
 	before, rest, found := strings.Cut(s.name, "{")
 	if !found {

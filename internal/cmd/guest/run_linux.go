@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// runPlan runs all steps, whatever becomes of them, and prints the counts last.
+// runPlan runs all steps, also after one has failed, and prints the counts.
 func runPlan(args []string) error {
 	if len(args) != 1 {
 		return fmt.Errorf("usage: guest run FILE")
@@ -68,10 +68,10 @@ func (s *step) run() (r *report, ok bool) {
 	return r, err == nil
 }
 
-// dumpGrace is how long a program that took too long has to print its goroutines.
+// dumpGrace is how long a program that took too long gets to print its goroutines.
 const dumpGrace = 5 * time.Second
 
-// printed is what a command has printed, with a word for each time that it has printed something.
+// printed is what a command has printed. more gets a value when there is more.
 type printed struct {
 	bytes.Buffer
 	more chan bool
@@ -80,13 +80,13 @@ type printed struct {
 func (p *printed) Write(b []byte) (int, error) {
 	select {
 	case p.more <- true:
-	default: // there is one
+	default: // more is full already
 	}
 	return p.Buffer.Write(b)
 }
 
-// output runs the command as a process group of its own, which is ended when it has printed nothing for the limit, or
-// goes on for goesOn times as long: a machine that has much else to do is slow, and prints.
+// output runs the command in a process group of its own. It ends the group once it has printed nothing for the limit,
+// or has run for goesOn times the limit: on a busy machine a step is slow, but keeps printing.
 func (s *step) output() ([]byte, error) {
 	cmd := command(s.args)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -110,7 +110,7 @@ func (s *step) output() ([]byte, error) {
 			why = fmt.Errorf("took longer than %v", goesOn*s.limit)
 		}
 	}
-	syscall.Kill(-cmd.Process.Pid, syscall.SIGQUIT) // Go programs print their goroutines then
+	syscall.Kill(-cmd.Process.Pid, syscall.SIGQUIT) // makes Go programs print their goroutines
 	select {
 	case <-ended:
 	case <-time.After(dumpGrace):
@@ -120,7 +120,7 @@ func (s *step) output() ([]byte, error) {
 	return output.Bytes(), why
 }
 
-// command is what exec.Command takes: the verbs of this program are commands too.
+// command is exec.Command, in which the verbs of this program are commands, too.
 func command(args []string) *exec.Cmd {
 	args = resolve(args)
 	return exec.Command(args[0], args[1:]...)
@@ -134,15 +134,15 @@ func resolve(args []string) []string {
 	return args
 }
 
-// asked are the drivers that there may be.
+// asked are the names of all drivers.
 var asked = []string{"uring", "uring-poll", "epoll", "poll", "select"}
 
-// drivers returns the drivers that can be had here, and prints why others can't.
+// drivers returns the drivers that run here, and prints why the others don't.
 func drivers() (names []string) {
 	for _, name := range asked {
 		cmd := exec.Command("ringo", "probe", "-json")
 		cmd.Env = append(os.Environ(), "RINGO_DRIVER="+name)
-		output, err := cmd.Output() // whose exit code says the same as its text
+		output, err := cmd.Output() // the exit code adds nothing to the output
 		var probed struct {
 			Override struct{ Driver, Error string }
 		}

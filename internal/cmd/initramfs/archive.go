@@ -18,13 +18,13 @@ const (
 // The device number of /dev/console, the only device in an archive.
 const consoleMajor, consoleMinor = 5, 1
 
-const trailer = "TRAILER!!!" // the name that ends an archive
+const trailer = "TRAILER!!!" // name of the last member of an archive
 
-// An archive is written one member after the other. The first error stays.
+// An archive is written one member after the other. After an error nothing more is written; close returns the first.
 type archive struct {
 	w     io.Writer
-	size  int64 // written
-	inode int   // the last one
+	size  int64 // bytes written
+	inode int   // number of the last member
 	known map[string]bool
 	err   error
 }
@@ -33,7 +33,7 @@ func newArchive(w io.Writer) *archive {
 	return &archive{w: w, known: map[string]bool{".": true}}
 }
 
-// add writes a file or directory, and before it the directories that it is in.
+// add writes a file or directory, after the directories that it is in.
 func (a *archive) add(name string, mode fs.FileMode, content []byte) {
 	if name = path.Clean(name); a.known[name] {
 		if !mode.IsDir() {

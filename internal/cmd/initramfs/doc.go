@@ -1,12 +1,12 @@
-// Initramfs writes the archive that a Linux kernel takes as its first file system.
+// Initramfs writes the archive that a Linux kernel unpacks as its first file system.
 //
 //	initramfs -o FILE NAME=PATH... NAME/...
 //
-// puts the content of the file PATH at /NAME, with the mode that PATH has, and makes an empty directory of a NAME that
-// ends in a slash. Directories that a name needs are made as well. /dev/console is always there: the kernel opens it
-// for its first process before that process could make it.
+// puts the content of the file PATH at /NAME, with the mode of PATH, and makes an empty directory for a NAME that ends
+// in a slash. It also makes the directories that a name is in. /dev/console is always there: the kernel opens it for
+// its first process, before that process could make it.
 //
 // The format is "newc", the one that kernels unpack; see Documentation/driver-api/early-userspace/buffer-format.rst in
-// the kernel's source. Nothing is compressed: a file is read once, by an emulated CPU to which a copy is cheap and
-// unpacking is not.
+// the kernel's source. The archive is not compressed: each file is read once, by an emulated CPU for which copying is
+// cheap and unpacking is not.
 package main

@@ -38,7 +38,7 @@ func run(args []string, stderr io.Writer) error {
 	return errors.Join(pack(w, f.Args()), w.Flush(), file.Close())
 }
 
-// pack writes an archive of what the arguments name.
+// pack writes an archive with the members that the arguments name.
 func pack(w io.Writer, args []string) error {
 	a := newArchive(w)
 	a.add("dev/console", fs.ModeDevice|fs.ModeCharDevice|0o600, nil)

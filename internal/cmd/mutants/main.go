@@ -1,12 +1,12 @@
-// Command mutants plants mistakes in a copy of the tree, one after the other, and wants each to be found by the
-// test that is named beside it. It shows that the tests of a package protect what they say. One that hangs without a
-// word has not found it.
+// Command mutants plants mistakes in a copy of the tree, one after the other, and checks that the test named beside
+// each finds it. That shows that the tests of a package protect what its documentation promises. A test that hangs
+// without a message has not found the mistake.
 //
 //	mutants [-run PATTERN] [-beside N] [-kept FILE] [-judge SUITES] TABLE...
 //
-// With -judge it is the tests that are on trial: each mistake is planted for each suite, of a file with lines like
-// "test" below, all of whose tests are run. Then it says of each test how many mistakes it finds, and how many of them
-// no other does.
+// With -judge the tests are on trial: each mistake is planted for each suite in a file with lines like "test" below,
+// and all tests of the suite are run. The result lists how many mistakes each test finds, and how many of them no other
+// test does.
 //
 // A table has an entry for each mistake:
 //
@@ -18,7 +18,7 @@
 //	- another place in the file
 //	+ and what stands there
 //
-// The lines are found by their text without the indentation, and must stand in the file once.
+// Lines are compared without their indentation, and must be in the file exactly once.
 package main
 
 import (
@@ -45,12 +45,12 @@ import (
 
 type mutant struct {
 	name, file string
-	test       []string // package, pattern, and variables of the environment or flags of the test's
+	test       []string // package, pattern, then environment variables and flags for the test
 	places     []place
-	all        bool // every test that finds it is asked for, and not only the first
+	all        bool // report every test that finds it, not only the first
 }
 
-// place is some lines of the source, and what stands there instead.
+// place is a run of lines in the source, and the lines that replace it.
 type place struct{ from, to []string }
 
 func main() {
@@ -102,8 +102,8 @@ func main() {
 	}
 }
 
-// tryAll tries the mutants, so many at once, each in a copy of the tree, and says of each what came of it, as the file
-// kept does, of earlier runs as well. It returns how many were killed.
+// tryAll tries the mutants, beside of them at once, each in a copy of the tree. It prints the result of each, and
+// appends it to the file kept, whose results of earlier runs count as well. It returns how many were killed.
 func tryAll(ctx context.Context, mutants []mutant, beside int, kept string) (killed int, err error) {
 	out := io.Writer(os.Stdout)
 	if kept != "" {
@@ -141,7 +141,7 @@ func tryAll(ctx context.Context, mutants []mutant, beside int, kept string) (kil
 				by, err := m.try(tree)
 				took := time.Since(begun).Round(time.Second)
 				if ctx.Err() != nil {
-					return // the test was stopped, too, and what came of it says nothing
+					return // the signal has stopped the test, too: its result says nothing
 				}
 				mu.Lock()
 				if err != nil {
@@ -165,11 +165,11 @@ func tryAll(ctx context.Context, mutants []mutant, beside int, kept string) (kil
 	return killed, ctx.Err()
 }
 
-// survived and killed are how a line about a mistake begins.
+// survived and killed return the begin of a line about a mistake.
 func (m *mutant) survived() string { return "SURVIVED " + m.name + "," }
 func (m *mutant) killed() string   { return fmt.Sprintf("killed   %-60s by", m.name) }
 
-// copyTree makes a copy of the tree, but for what has a dot, as .git.
+// copyTree copies the tree, without names that begin with a dot, such as .git.
 func copyTree() (tree string, err error) {
 	if tree, err = os.MkdirTemp("", "mutants"); err != nil {
 		return "", err
@@ -235,7 +235,7 @@ func read(name string) (rows []mutant, err error) {
 	return rows, lines.Err()
 }
 
-// try plants the mistake, runs the test, and mends it again. It returns the first test that failed.
+// try plants the mistake, runs the test, and restores the file. It returns the first test that failed.
 func (m *mutant) try(tree string) (by string, err error) {
 	if len(m.places) == 0 || len(m.test) < 2 {
 		return "", fmt.Errorf("the table has no line to change, or no test")
@@ -255,23 +255,23 @@ func (m *mutant) try(tree string) (by string, err error) {
 	defer os.WriteFile(path, source, 0o600)
 	by, err = m.run(tree)
 	if (errors.Is(err, errPasses) || errors.Is(err, errSkipped)) && !m.forcesDriver() && !m.all {
-		by, err = m.run(tree, "RINGO_DRIVER=epoll") // go test plays one driver, as a rule that of rings
+		by, err = m.run(tree, "RINGO_DRIVER=epoll") // go test runs on one driver, usually uring
 	}
 	return by, err
 }
 
 var (
-	errPasses  = errors.New("passes")          // the test has not found the mistake
-	errSkipped = errors.New("is skipped here") // the test has not looked
+	errPasses  = errors.New("passes")          // the test does not find the mistake
+	errSkipped = errors.New("is skipped here") // the test did not run
 )
 
-// forcesDriver reports whether the table says on which driver the mistake is found.
+// forcesDriver reports whether the table says on which driver the test runs.
 func (m *mutant) forcesDriver() bool {
 	return slices.ContainsFunc(m.test, func(word string) bool { return strings.HasPrefix(word, "RINGO_DRIVER=") })
 }
 
-// inModule finds the folder of the module that a package is of, and how the package is called from there: some are of
-// modules inside the module.
+// inModule returns the folder of the module that a package belongs to, and the package's path from there: some modules
+// are inside the root module.
 func inModule(tree, pkg string) (module, within string) {
 	for at := path.Clean(pkg); at != "."; at = path.Dir(at) {
 		module = filepath.Join(tree, at)
@@ -282,16 +282,16 @@ func inModule(tree, pkg string) (module, within string) {
 	return tree, pkg
 }
 
-// run runs the test, with more in its environment.
+// run runs the test, with more variables in its environment.
 func (m *mutant) run(tree string, more ...string) (by string, err error) {
 	module, pkg := inModule(tree, m.test[0])
 	args := []string{"test", "-count=1", "-v", "-vet=off", "-timeout", "240s",
-		"-trimpath", // what one copy has built is of use to the others
+		"-trimpath", // so that copies share what the first has built
 		"-run", "^(" + strings.ReplaceAll(m.test[1], "/", ")$/^(") + ")$", pkg}
 	if !m.all {
 		args = append(args, "-failfast")
 	}
-	env := append(os.Environ(), "RINGO_TEST_PATIENCE=1m") // of a hang the test is to say so itself
+	env := append(os.Environ(), "RINGO_TEST_PATIENCE=1m") // so that a test that hangs reports that itself
 	env = append(env, more...)
 	for _, word := range m.test[2:] {
 		if strings.HasPrefix(word, "-") {
@@ -327,19 +327,19 @@ func (m *mutant) run(tree string, more ...string) (by string, err error) {
 	return m.test[1] + " (" + strings.TrimSpace(failed) + ")", nil
 }
 
-// skips reports whether a test that passed did nothing: what go test -v says of it are skips alone.
+// skips reports whether a test that passed did nothing, because go test -v prints only skips for it.
 func skips(out, test string) bool {
 	level := "\n" + strings.Repeat("    ", strings.Count(test, "/")) + "--- "
 	return strings.Contains(out, level+"SKIP: ") && !strings.Contains(out, level+"PASS: ")
 }
 
-// seeded reports whether the mistake is found by exploring: the seed says how soon.
+// seeded reports whether the mistake is found by exploring worlds: then the seed says how soon.
 func (m *mutant) seeded() bool { return m.test[0] == "./sim" }
 
-// last is the place whose lines are being read.
+// last returns the place that is being read.
 func (m *mutant) last() *place { return &m.places[len(m.places)-1] }
 
-// plant replaces the lines.
+// plant replaces the lines of all places.
 func (m *mutant) plant(lines []string) (planted []string, err error) {
 	for i := range m.places {
 		if lines, err = m.places[i].plant(lines); err != nil {
@@ -366,7 +366,7 @@ func (p *place) plant(lines []string) ([]string, error) {
 	return slices.Concat(lines[:at], p.to, lines[at+len(p.from):]), nil
 }
 
-// failure is how a test says that it fails, or is made to: the last is a world's watchdog.
+// failure matches the line by which a test reports that it fails, or is made to: the last is a world's watchdog.
 var failure = regexp.MustCompile(`(?m)^(--- FAIL: \S+|panic: .*|fatal error: .*|sim: seed \d+: .* has left the world)`)
 
 func same(lines, text []string) bool {
@@ -378,10 +378,10 @@ func same(lines, text []string) bool {
 	return true
 }
 
-// topLevel finds the tests that have failed, without their parts.
+// topLevel matches the tests that have failed, without subtests.
 var topLevel = regexp.MustCompile(`(?m)^--- FAIL: [^\s/,]+`)
 
-// onTrial is each mistake once for each suite.
+// onTrial returns each mistake once for each suite.
 func onTrial(mutants []mutant, suites string) (all []mutant, err error) {
 	text, err := os.ReadFile(suites)
 	for line := range strings.Lines(string(text)) {
@@ -397,13 +397,13 @@ func onTrial(mutants []mutant, suites string) (all []mutant, err error) {
 	return all, err
 }
 
-// judge says, of what is kept, how many mistakes each test finds, and how many no other test does.
+// judge prints, from the results in kept, how many mistakes each test finds, and how many that no other test does.
 func judge(w io.Writer, kept string) error {
 	text, err := os.ReadFile(kept)
 	if err != nil {
 		return fmt.Errorf("-judge needs -kept: %w", err)
 	}
-	finders := map[string][]string{} // by mistake
+	finders := map[string][]string{} // tests by mistake
 	for line := range strings.Lines(string(text)) {
 		head, killed := strings.CutPrefix(line, "killed")
 		i := strings.LastIndex(head, " by ")

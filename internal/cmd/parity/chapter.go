@@ -21,7 +21,7 @@ type chapter struct {
 	rows    [][]string
 }
 
-// read gives the lists in order.
+// read returns the lists, in the order of their names.
 func read(root string) ([]*chapter, error) {
 	names, err := filepath.Glob(filepath.Join(root, lists, "*.txt"))
 	if err != nil || len(names) == 0 {
@@ -76,7 +76,7 @@ func parse(text string) (*chapter, error) {
 	return c, nil
 }
 
-// column is the cells of a column, by row; nil if there is none.
+// column returns the cells of a column, by row; nil if there is no such column.
 func (c *chapter) column(name string) (cells []string) {
 	i := slices.Index(c.columns, name)
 	if i < 0 {
@@ -88,10 +88,10 @@ func (c *chapter) column(name string) (cells []string) {
 	return cells
 }
 
-// none says whether a cell tells why there is nothing.
+// none reports whether a cell says why there is nothing.
 func none(cell string) bool { return strings.HasPrefix(cell, "-") }
 
-// items are the names in a cell.
+// items returns the names in a cell.
 func items(cell string) []string {
 	if none(cell) {
 		return nil
@@ -99,7 +99,7 @@ func items(cell string) []string {
 	return strings.Split(cell, "; ")
 }
 
-// counted is how many rows have something in a column.
+// counted returns how many rows have something in a column.
 func (c *chapter) counted(name string) (n int) {
 	for _, cell := range c.column(name) {
 		if !none(cell) {
@@ -109,10 +109,10 @@ func (c *chapter) counted(name string) (n int) {
 	return n
 }
 
-// runs are the words that a cell of the column "run" begins with.
+// runs are the words that cells of the column "run" begin with.
 var runs = []string{"run", "guests", "probed", "scripted"}
 
-// kinds says what they mean.
+// kinds explains them.
 func kinds() string {
 	return "Where a test has seen what it tests:\n\n" +
 		"- run: on Linux 6.18, by the kernel;\n" +
@@ -121,7 +121,7 @@ func kinds() string {
 		"- scripted: a kernel that the test plays checks what it is told and answers.\n\n"
 }
 
-// ran counts the rows by where their tests have run; dashes if the chapter does not say.
+// ran returns, for each of these words, how many rows have it; dashes if the chapter has no such column.
 func (c *chapter) ran() []string {
 	counts := make([]string, len(runs))
 	cells := c.column("run")
@@ -140,7 +140,7 @@ func (c *chapter) ran() []string {
 	return counts
 }
 
-// firstWord is what stands before a colon, a semicolon or the end.
+// firstWord returns the text before a colon, a semicolon or the end.
 func firstWord(cell string) string {
 	if i := strings.IndexAny(cell, ":;"); i >= 0 {
 		cell = cell[:i]
@@ -177,7 +177,7 @@ func render(chapters []*chapter) string {
 	return b.String()
 }
 
-// show is a cell with its names as code.
+// show returns a cell with its names as code.
 func show(column, cell string) string {
 	switch {
 	case none(cell):

@@ -1,5 +1,5 @@
-// Command parity writes docs/uring-parity.md: what liburing has, by name, what package uring has for it, and the tests
-// that show it. The lists are uring/testdata/parity/*.txt, a chapter each, in the order of their names:
+// Command parity writes docs/uring-parity.md: the names that liburing has, what package uring has for each, and the
+// tests that show it. The lists are uring/testdata/parity/*.txt, a chapter each, in the order of their names:
 //
 //	# The chapter's title
 //
@@ -9,11 +9,11 @@
 //	accept | PrepAccept; PrepAcceptAddr | TestPrep/PrepAccept
 //	kallsyms | the kernel's symbols can be read | -
 //
-// A cell of the column "here" lists what package uring exports, one of "tests" the tests, of package uring where no
-// other is named (kernel.TestX). A cell that begins with a dash says why there is none. One of "run" begins with run,
-// guests, probed or scripted.
+// A cell of the column "here" lists names that package uring exports; one of "tests" lists tests, of package uring
+// unless it names another (kernel.TestX). A cell that begins with a dash says why there are none. One of "run" begins
+// with run, guests, probed or scripted.
 //
-// Run it in the module's root; its own test fails when the page is stale, or names what does not exist.
+// Run it in the module's root. Its own test fails if the page is stale, or names what does not exist.
 package main
 
 import (

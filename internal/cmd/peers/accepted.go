@@ -7,15 +7,16 @@ import (
 	"strings"
 )
 
-// An acceptance is a difference that is known and stays, with its reason. Its pattern is that of path.Match over the
-// name of a test, with / between subtests; or it is such a name and /..., for the test and all inside it.
+// An acceptance is a known difference that stays, with its reason. Its pattern is one of path.Match for the name of a
+// test, with / before subtests; or it is a name and /..., for the test and all of its subtests.
 type acceptance struct {
 	variant         string // of the suite, as callersOf names it; "": all
 	pattern, reason string
 	used            bool
 }
 
-// readAccepted reads the lines of one suite: its name, which may have /variant at its end, the test, and the reason.
+// readAccepted returns the acceptances of one suite. A line has the suite's name, with /variant after it if there is
+// one, the test, and the reason.
 func readAccepted(name, suite string) (all []acceptance, err error) {
 	if name == "" {
 		return nil, nil
@@ -42,7 +43,7 @@ func readAccepted(name, suite string) (all []acceptance, err error) {
 	return all, nil
 }
 
-// accept finds why a difference is accepted.
+// accept returns the reason for which a difference is accepted.
 func accept(all []acceptance, driver, test string) (reason string, ok bool) {
 	for i := range all {
 		a := &all[i]

@@ -17,7 +17,7 @@ import (
 //go:embed _hook/*.go _server/*.go _net/*.go _http/*.go _tls/*.go
 var hookFiles embed.FS
 
-// makeGoroot copies GOROOT, with Ringo in it.
+// makeGoroot makes a copy of GOROOT with Ringo in it.
 func makeGoroot(ringo, dst string) error {
 	src, err := output("", "go", "env", "GOROOT")
 	if err != nil {
@@ -32,7 +32,7 @@ func makeGoroot(ringo, dst string) error {
 			return err
 		}
 	}
-	for _, name := range []string{"pkg", "misc", "test", "api", "doc"} { // nothing writes there
+	for _, name := range []string{"pkg", "misc", "test", "api", "doc"} { // links will do: nothing writes there
 		if err := os.Symlink(filepath.Join(src, name), filepath.Join(dst, name)); err != nil && !os.IsExist(err) {
 			return err
 		}
@@ -48,9 +48,9 @@ func makeGoroot(ringo, dst string) error {
 	return nil
 }
 
-// addRingo makes the module a part of the standard library, with what it imports.
+// addRingo copies the packages of Ringo, and those that they import, into the standard library.
 func addRingo(ringo, src string) error {
-	if err := os.RemoveAll(filepath.Join(src, "ringo")); err != nil { // of an earlier copy, whose files may be gone
+	if err := os.RemoveAll(filepath.Join(src, "ringo")); err != nil { // of an earlier copy: its files may be gone
 		return err
 	}
 	const format = "{{if not .Standard}}{{.ImportPath}} {{.Dir}}{{end}}"
@@ -74,7 +74,7 @@ func addRingo(ringo, src string) error {
 	return writeHooks("_server", filepath.Join(peers, "server"))
 }
 
-// writeHooks adds files to a package, or begins one.
+// writeHooks writes the embedded files of a folder into a package, which may be new.
 func writeHooks(from, to string) error {
 	if err := os.MkdirAll(to, 0o777); err != nil {
 		return err
@@ -95,7 +95,7 @@ func writeHooks(from, to string) error {
 	return nil
 }
 
-// copySource copies what the compiler needs of one package.
+// copySource copies the files of one package that the compiler needs.
 func copySource(dir, to string) error {
 	if err := os.MkdirAll(to, 0o777); err != nil {
 		return err
@@ -125,13 +125,14 @@ func copySource(dir, to string) error {
 	return nil
 }
 
-// A hook has a package of the standard library ask Ringo first: files are added to it, and its methods begin with more.
+// A hook makes a package of the standard library ask Ringo first: it adds files to it, and inserts code at the begin of
+// methods.
 type hook struct {
 	pkg, added, file string
 	methods          []hooked
 }
 
-// hooked is a method, and what it begins with.
+// hooked is a method, and the code to insert at its begin.
 type hooked struct{ recv, method, begin string }
 
 var hooks = []hook{
@@ -150,19 +151,19 @@ var hooks = []hook{
 	}},
 }
 
-// asked is for a method of package net that asks a variable, if that is set.
+// asked returns the code for a method of package net that asks a variable if that is set.
 func asked(call string) string {
 	name, _, _ := strings.Cut(call, "(")
 	return "if " + name + " != nil {\n\t\tif c, err, ok := " + call + ", network, address); ok {" +
 		"\n\t\t\treturn c, err\n\t\t}\n\t}"
 }
 
-// served is for a method of net/http's server that asks another.
+// served returns the code for a method of net/http's server that asks the one that stands in for it.
 func served(call string) string {
 	return "if err, ok := s." + call + "; ok {\n\t\treturn err\n\t}"
 }
 
-// insert changes the package's folder.
+// insert makes the changes in the package's folder.
 func (h hook) insert(dir string) error {
 	if err := writeHooks(h.added, dir); err != nil || h.file == "" {
 		return err
@@ -187,7 +188,7 @@ func (h hook) insert(dir string) error {
 	return os.WriteFile(name, text, 0o666)
 }
 
-// methodOf finds the body of a method.
+// methodOf returns the body of a method, nil if there is none.
 func methodOf(file *ast.File, recv, method string) *ast.BlockStmt {
 	for _, d := range file.Decls {
 		f, ok := d.(*ast.FuncDecl)
@@ -203,7 +204,7 @@ func methodOf(file *ast.File, recv, method string) *ast.BlockStmt {
 	return nil
 }
 
-// output runs a command in a folder.
+// output runs a command in a folder and returns its stdout.
 func output(dir, name string, args ...string) (string, error) {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir

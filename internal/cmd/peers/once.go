@@ -17,27 +17,27 @@ import (
 
 const pass = "pass"
 
-// limit is how long a run of a binary may take. What hangs is ended by it, and named by the package testing.
+// limit bounds a run of a binary. If it is over, package testing ends the run and names the test that hangs.
 const limit = 10 * time.Minute
 
-// slower is how much longer than the control, and least how long in any case, a run with Ringo may take.
+// slower bounds a run with Ringo, as a multiple of the control's time, least as a time that each run may take.
 const slower, least = 4, 90 * time.Second
 
-// aloneLimit is that of one test alone.
+// aloneLimit bounds a run of one test.
 const aloneLimit = time.Minute
 
-// results has what became of each test: pass, fail or skip, as test2json has it.
+// results are the results of tests: pass, fail or skip, as in test2json.
 type results map[string]string
 
-// once is what came of one run of a binary.
+// once is the result of one run of a binary.
 type once struct {
 	results results
 	started map[string]bool
 	said    map[string]string
-	tail    string // the last lines of all
+	tail    string // the last lines of the output
 }
 
-// differ are the tests that passed here and not there.
+// differ returns the tests that passed here and not there.
 func (o *once) differ(there *once) (names []string) {
 	for name, s := range o.results {
 		if s == pass && there.results[name] != pass {
@@ -47,7 +47,7 @@ func (o *once) differ(there *once) (names []string) {
 	return names
 }
 
-// whole runs all tests of the package: again without those that ended the process, until each has had its turn.
+// whole runs all tests of the package. If one ends the process, it runs those that had not started yet, until all have.
 func (p *pkg) whole(driver string) (results, int, error) {
 	all, handles := results{}, 0
 	left := p.tests
@@ -71,14 +71,14 @@ func (p *pkg) whole(driver string) (results, int, error) {
 			}
 		}
 		if len(rest) == len(left) {
-			break // nothing ran: those were left out by -skip, or the process can't begin
+			break // nothing ran: -skip leaves them out, or the process can't start
 		}
 		left = rest
 	}
 	return all, handles, nil
 }
 
-// run runs the tests that are named, or all.
+// run runs the named tests, or all if names is nil.
 func (p *pkg) run(driver string, names []string) (*once, int, error) {
 	most := limit
 	if len(names) == 1 {
@@ -129,7 +129,7 @@ func (p *pkg) run(driver string, names []string) (*once, int, error) {
 	return o, len(count), nil
 }
 
-// pattern is that of the package testing for tests, each with what is inside it.
+// pattern returns the pattern for -test.run that matches these tests, with their subtests.
 func pattern(names []string) string {
 	var b strings.Builder
 	for i, name := range names {
@@ -152,7 +152,7 @@ type event struct{ Action, Test, Output string }
 // keep is how many of the last lines are kept.
 const keep = 60
 
-// read reads what test2json says.
+// read parses the output of test2json.
 func read(r io.Reader) (*once, error) {
 	o := &once{results: results{}, started: map[string]bool{}, said: map[string]string{}}
 	var last []string

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// A row is a line as it is kept in the sum file.
+// A row is a line in the form of the sum file.
 type row struct {
 	Suite, Version, Driver   string
 	Control, Passed, Handles int
@@ -18,8 +18,8 @@ type row struct {
 	Unsteady                 []string
 }
 
-// report says what is accepted and what isn't, adds the rows to the sum file, and fails if something differs that is
-// not accepted, or if Ringo was never asked.
+// report prints what differs, accepted or not, and adds the rows to the sum file. It fails if a difference is not
+// accepted, or if Ringo was never asked for a socket.
 func report(s *suite, lines []*line, sum string) error {
 	var bad []error
 	for _, l := range lines {
@@ -66,7 +66,7 @@ func add(sum string, r row) error {
 	return json.NewEncoder(f).Encode(r)
 }
 
-// tableCommand prints the rows as docs have them.
+// tableCommand prints the rows as a table for the documentation.
 func tableCommand(args []string) error {
 	if len(args) != 1 {
 		usage()

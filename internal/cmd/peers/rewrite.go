@@ -12,22 +12,21 @@ import (
 	"strings"
 )
 
-// Names of package net that are others in rewritten files: the types of which tests say that they get them, and the
-// functions that return them.
+// The names of package net that are replaced in rewritten files: types that tests name, and functions that return them.
 var (
 	types = []string{"TCPConn", "UDPConn", "UnixConn", "TCPListener", "UnixListener"}
-	// A Unix connection is of two types on Ringo. A declaration gets the first that has all that it calls.
+	// Ringo has two types of Unix connections. A declaration gets the first that has all methods that it calls.
 	kinds     = map[string][]string{"UnixConn": {"UnixConn", "UnixgramConn"}}
 	functions = []string{"DialTCP", "ListenTCP", "DialUDP", "ListenUDP", "ListenMulticastUDP", "DialUnix", "ListenUnix",
 		"ListenUnixgram"}
-	// And those of package os, in folders whose files are to be package file's.
+	// The names of package os, for folders whose files are to use package file.
 	files = []string{"File", "Open", "Create", "OpenFile", "CreateTemp", "MkdirTemp", "ReadDir", "ReadFile", "Readlink",
 		"Stat", "Lstat", "SameFile", "Chmod", "Chown", "Lchown", "Chtimes", "Link", "Symlink", "Mkdir", "MkdirAll",
 		"Remove", "RemoveAll", "Rename", "Truncate", "WriteFile"}
 )
 
-// A rewriting is a folder's files, in which declarations say net.RingoTCPConn for *net.TCPConn, and so on. Those that
-// do not compile so, because they use what the type has inside, are left as they were.
+// A rewriting is the files of a folder, in which declarations use net.RingoTCPConn for *net.TCPConn, and so on. A
+// declaration that does not compile then, because it uses unexported parts of the type, stays as it was.
 type rewriting struct {
 	files []*rewritten
 }
@@ -36,7 +35,7 @@ type rewritten struct {
 	name  string
 	text  []byte
 	edits []edit
-	tried map[string]int // how many ways of changing a declaration have been refused; after the last it stays as it was
+	tried map[string]int // ways of changing a declaration that were refused; after the last it stays
 	tail  string
 }
 
@@ -47,7 +46,7 @@ type edit struct {
 	decl     string
 }
 
-// What to change in a folder.
+// change says what to change in a folder.
 type change int
 
 const (
@@ -56,7 +55,7 @@ const (
 	osInAll // and net
 )
 
-// rewrite finds what to change in a folder's tests, or in all of its files.
+// rewrite changes a folder's tests, or all of its files.
 func rewrite(dir string, what change) (*rewriting, error) {
 	names, err := filepath.Glob(filepath.Join(dir, "*.go"))
 	if err != nil {
@@ -79,7 +78,7 @@ func rewrite(dir string, what change) (*rewriting, error) {
 }
 
 func rewriteFile(name string, withOS bool) (*rewritten, error) {
-	kept := name + ".orig" // of an earlier run
+	kept := name + ".orig" // the original, kept by an earlier run
 	text, err := os.ReadFile(kept)
 	if os.IsNotExist(err) {
 		if text, err = os.ReadFile(name); err == nil {
@@ -104,7 +103,7 @@ func rewriteFile(name string, withOS bool) (*rewritten, error) {
 		}
 		ast.Inspect(d, func(n ast.Node) bool {
 			switch n := n.(type) {
-			case *ast.Field: // of a struct, without a name: its name is that of the type
+			case *ast.Field: // an embedded field: its name is that of the type
 				if star, ok := n.Type.(*ast.StarExpr); ok && len(n.Names) == 0 {
 					prefix, id := netName(file, star.X)
 					if _, ok := d.(*ast.GenDecl); ok && prefix != "" && slices.Contains(types, id) {
@@ -132,10 +131,12 @@ func rewriteFile(name string, withOS bool) (*rewritten, error) {
 	return f, nil
 }
 
-// osName is the name by which rewritten files know what stands in for package os; osDecl is no declaration's.
+// osName is the name by which rewritten files import package peers in place of os. osDecl stands for the declaration in
+// the edits for that.
 const osName, osDecl = "ringoos", "package os"
 
-// rewriteOS has a file name package peers where it names files of package os. The compiler refuses none of that.
+// rewriteOS makes a file use package peers where it uses names in files of package os. The compiler always accepts
+// that.
 func (f *rewritten) rewriteOS(file *ast.File, offset func(token.Pos) int) {
 	found := false
 	ast.Inspect(file, func(n ast.Node) bool {
@@ -156,7 +157,7 @@ func (f *rewritten) rewriteOS(file *ast.File, offset func(token.Pos) int) {
 	}
 }
 
-// ways are the names to put in the place of one, in the order of trial.
+// ways returns the names to try in place of one, in order.
 func ways(prefix, id string) (all []string) {
 	if kinds[id] == nil {
 		return []string{prefix + "Ringo" + id}
@@ -167,8 +168,8 @@ func ways(prefix, id string) (all []string) {
 	return all
 }
 
-// way is what an edit puts there now: its last way lasts as long as other edits of the declaration have more. None
-// means that the declaration stays.
+// way returns what an edit writes now. If other edits of its declaration have more ways, its last one stays in use. It
+// returns false if no way is left: then the declaration stays as it was.
 func (f *rewritten) way(e edit) (text string, ok bool) {
 	n := f.tried[e.decl]
 	if n >= f.most(e.decl) {
@@ -177,7 +178,7 @@ func (f *rewritten) way(e edit) (text string, ok bool) {
 	return e.ways[min(n, len(e.ways)-1)], true
 }
 
-// most is how many ways there are to change a declaration.
+// most returns how many ways there are to change a declaration.
 func (f *rewritten) most(decl string) (n int) {
 	for _, e := range f.edits {
 		if e.decl == decl {
@@ -187,7 +188,7 @@ func (f *rewritten) most(decl string) (n int) {
 	return n
 }
 
-// declName names a declaration that may be changed. A method of one of net's types stays.
+// declName returns the name of a declaration that may be changed, else "". Methods of net's own types may not.
 func declName(d ast.Decl) string {
 	switch d := d.(type) {
 	case *ast.FuncDecl:
@@ -215,7 +216,7 @@ func declName(d ast.Decl) string {
 	return ""
 }
 
-// netName is a name of package net as the file writes it.
+// netName returns a name of package net, and the prefix with which the file writes it.
 func netName(file *ast.File, x ast.Expr) (prefix, name string) {
 	switch x := x.(type) {
 	case *ast.Ident:
@@ -230,7 +231,7 @@ func netName(file *ast.File, x ast.Expr) (prefix, name string) {
 	return "", ""
 }
 
-// write writes the files as they are to be now.
+// write writes all files with the present ways.
 func (rw *rewriting) write() error {
 	for _, f := range rw.files {
 		var out bytes.Buffer
@@ -253,9 +254,9 @@ func (rw *rewriting) write() error {
 	return nil
 }
 
-// leave takes back what the compiler refuses: in the declarations that its messages point into, or else in those that
-// the lines which they point at name. It names those that stay as they were from now on; changed is whether there was
-// anything to take back.
+// leave goes on to the next way for declarations that the compiler refuses: those that its messages point into or, if
+// there is none, those that the line at which a message points names. It returns the names of declarations that have no
+// way left and stay as they were; changed reports whether there was anything to change.
 func (rw *rewriting) leave(messages string) (names []string, changed bool, err error) {
 	refused := map[string]bool{}
 	for _, f := range rw.files {
@@ -304,7 +305,7 @@ func (rw *rewriting) leave(messages string) (names []string, changed bool, err e
 
 var words = regexp.MustCompile(`\w+`)
 
-// complaints are the lines of a file that messages of the compiler name.
+// complaints returns the lines of a file that messages of the compiler name.
 func complaints(messages, base string) (lines []int) {
 	for m := range strings.Lines(messages) {
 		f := strings.SplitN(strings.TrimSpace(m), ":", 3)

@@ -10,28 +10,28 @@ import (
 	"time"
 )
 
-// tries is how often at most a test whose result differs is run alone, on each side.
+// tries is how often a test whose result differs is run alone, at most, on each side.
 const tries = 3
 
-// A suite is somebody's packages, whose tests are run with and without Ringo.
+// A suite is packages of another project, whose tests are run with and without Ringo.
 type suite struct {
 	name, version string
 	root, dir     string
 	skip          string
-	helpers       []string // folders below the root that the tests use, and that are rewritten, too
-	files         []string // folders below the root, all of whose files have package file in the place of package os
-	wrapped       bool     // all tests are inside of one
+	helpers       []string // folders below the root with code for tests, rewritten like these
+	files         []string // folders below the root whose files use package file in place of os
+	wrapped       bool     // all tests are subtests of one
 	short         bool
 	drivers       []string
 	accepted      []acceptance
 }
 
-// A line of the table: what one driver made of a suite.
+// A line is the result of a suite on one driver.
 type line struct {
 	suite, version, driver string
 	control, passed        int // tests that passed on the control, and those of them that passed with Ringo
 	handles                int
-	differs, unsteady      []string // tests, with what is accepted told apart by a reason
+	differs, unsteady      []string // names of tests, those that are accepted among them
 }
 
 // A pkg is one package's test binary.
@@ -41,11 +41,11 @@ type pkg struct {
 	accepted          []acceptance
 	skip              string
 	tests             []string
-	runs              func(driver string, names []string) (*once, int, error) // is run, but for tests
-	took              time.Duration                                           // by the control
+	runs              func(driver string, names []string) (*once, int, error) // the method run, or what a test sets
+	took              time.Duration                                           // the time that the control took
 }
 
-// run builds and runs all packages, and gives a line for each driver.
+// run builds and runs all packages, and returns a line for each driver.
 func (s *suite) run(paths []string) ([]*line, error) {
 	work, err := os.MkdirTemp("", "peers")
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *suite) run(paths []string) ([]*line, error) {
 	return lines, nil
 }
 
-// callersOf is what a driver's name has behind a slash: who uses the sockets, and how.
+// callersOf returns what follows the slash in a driver's name: who uses the sockets, and how.
 func callersOf(driver string) string {
 	_, callers, ok := strings.Cut(driver, "/")
 	if !ok {
@@ -85,7 +85,8 @@ func callersOf(driver string) string {
 	return callers
 }
 
-// hook is the package that gives net's sockets to Ringo, and net/http's servers where a driver wants that.
+// hook returns the package to import: that for sockets, or the one for net/http's servers as well, if a driver needs
+// it.
 func (s *suite) hook() string {
 	for _, d := range s.drivers {
 		if c := callersOf(d); c == "server" || c == "others" {
@@ -95,7 +96,7 @@ func (s *suite) hook() string {
 	return "ringo/peers"
 }
 
-// build makes the binary, with the hook in it. A package without tests has none.
+// build makes the test binary with the hook in it. It returns false if the package has no tests.
 func (p *pkg) build(s *suite) (has bool, err error) {
 	const format = "{{.Dir}}\n{{.Name}}\n{{len .TestGoFiles}}{{len .XTestGoFiles}}"
 	text, err := output(s.dir, "go", "list", "-f", format, p.path)
@@ -129,7 +130,7 @@ func (p *pkg) build(s *suite) (has bool, err error) {
 	return true, nil
 }
 
-// compile has the tests say Ringo's types where they can.
+// compile compiles the tests with Ringo's types wherever the compiler accepts them.
 func (p *pkg) compile(s *suite) error {
 	changes := map[string]change{p.dir: netInTests}
 	for _, dir := range s.helpers {
@@ -165,7 +166,7 @@ func (p *pkg) compile(s *suite) error {
 	}
 }
 
-// compare runs the package on all sides, and adds to the lines.
+// compare runs the package on the control and on each driver, and adds to the lines.
 func (p *pkg) compare(lines []*line) error {
 	begin := time.Now()
 	control, _, err := p.whole("")
@@ -216,14 +217,14 @@ func count(r results) (n int) {
 	return n
 }
 
-// A verdict is what came of a test that was run again.
+// A verdict is what was found out about a test that was run again.
 type verdict struct {
 	what     string
-	said     string // by the last run with Ringo that did not pass
+	said     string // output of the last run with Ringo that did not pass
 	unsteady bool
 }
 
-// again runs alone each test of which something differs that is not accepted.
+// again runs each test whose result differs, unless that is accepted, alone.
 func (p *pkg) again(driver string, control, got results) (map[string]verdict, error) {
 	tops, missed := map[string]bool{}, map[string]bool{}
 	for name, want := range control {
@@ -239,7 +240,7 @@ func (p *pkg) again(driver string, control, got results) (map[string]verdict, er
 	}
 	for name := range missed {
 		if found[name].what != "" || below(name, missed) {
-			continue // the latter is seen in what is inside
+			continue // the latter shows in a subtest
 		}
 		top, rest, _ := strings.Cut(name, "/")
 		if p.wrapped {
@@ -263,7 +264,7 @@ func (p *pkg) again(driver string, control, got results) (map[string]verdict, er
 
 // alone runs one test by turns on both sides, until it passes with Ringo.
 func (p *pkg) alone(driver, top string, missed map[string]bool, found map[string]verdict) error {
-	failed := map[string]int{} // in how many tries from the first each passed on the control only
+	failed := map[string]int{} // tries in a row, from the first, in which each passed on the control only
 	said := map[string]string{}
 	for try := 1; try <= tries; try++ {
 		r, _, err := p.runs(driver, []string{top})
@@ -282,7 +283,7 @@ func (p *pkg) alone(driver, top string, missed map[string]bool, found map[string
 			}
 			failed[name] = try
 			said[name] = r.said[name]
-			if r.results[name] == "" { // it was never reached, or never ended
+			if r.results[name] == "" { // it did not start, or did not end
 				said[name] += r.tail
 			}
 		}
@@ -308,7 +309,7 @@ func (p *pkg) alone(driver, top string, missed map[string]bool, found map[string
 	return nil
 }
 
-// below says whether a test fails because one inside it does.
+// below reports whether a test fails because one of its subtests does.
 func below[V any](name string, failed map[string]V) bool {
 	for inner := range failed {
 		if strings.HasPrefix(inner, name+"/") {
@@ -318,7 +319,7 @@ func below[V any](name string, failed map[string]V) bool {
 	return false
 }
 
-// inTest says whether a test is the one named, or inside it.
+// inTest reports whether name is the test top, or a subtest of it.
 func inTest(top, name string) bool { return name == top || strings.HasPrefix(name, top+"/") }
 
 func indent(s string) string {

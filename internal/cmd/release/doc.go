@@ -1,14 +1,15 @@
-// Release makes of a checkout what others can require. It is a module of its own, so that Ringo does not depend on
-// golang.org/x/mod. The script .ci/release runs it, in this order:
+// Release turns a checkout into modules that others can require. It is a module of its own, so that Ringo does not
+// depend on golang.org/x/mod. The script .ci/release runs it, in this order:
 //
 //	release path DIR PATH
 //
-// gives the checkout in DIR another path, wherever one stands: go.mod, imports, tables, comments, the documentation.
+// gives the module in DIR another path, in all places that have it: go.mod, imports, tables, comments, the
+// documentation.
 //
 //	release version DIR VERSION
 //
-// makes the modules that are released require each other by that version and without replace lines, with the sums that
-// belong to it in go.sum, and gives each the LICENSE.
+// makes the modules that are released require each other by that version and without replace lines, with the sums for
+// it in go.sum, and copies the LICENSE into each.
 //
 //	release proxy DIR VERSION TIME PROXY
 //
@@ -16,9 +17,9 @@
 //
 //	release repository DIR VERSION REPOSITORY
 //
-// compares them with the zips that the go command would make of the tags in a git repository.
+// compares these with the zips that the go command would make from the tags in a git repository.
 //
 //	release modules DIR
 //
-// lists the modules that are released, a folder and a path a line.
+// lists the modules that are released, a folder and a path per line.
 package main

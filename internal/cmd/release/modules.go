@@ -10,11 +10,11 @@ import (
 	"golang.org/x/mod/modfile"
 )
 
-// taken are the modules inside the module that a stranger may need, in the order in which they may require each other.
+// taken are the modules inside the root module that are released, in an order in which each requires only earlier ones.
 var taken = []string{"ringovet", "metrics/prometheus", "metrics/otel",
 	"adapters/database", "adapters/fasthttp", "adapters/gnet", "adapters/hertz", "adapters/kitex"}
 
-// left are the others, and why no stranger requires them.
+// left are the others, and why they are not released.
 var left = map[string]string{
 	"bench":                "compares with other libraries, from the checkout",
 	"examples/kv":          "is an example, and read in the checkout",
@@ -22,18 +22,18 @@ var left = map[string]string{
 	"internal/cmd/release": "makes releases",
 }
 
-// A module is one of a checkout.
+// A module is one of the modules in a checkout.
 type module struct {
-	root, dir string // the checkout, and the folder in it: "." for the root
+	root, dir string // the checkout, and the module's folder in it: "." for the root
 	mod       *modfile.File
 }
 
 func (m *module) path() string { return m.mod.Module.Mod.Path }
 
-// in names a file of the module.
+// in returns the path of a file of the module.
 func (m *module) in(name string) string { return filepath.Join(m.root, m.dir, name) }
 
-// write puts the module's go.mod back.
+// write writes the module's go.mod.
 func (m *module) write() error {
 	m.mod.SortBlocks()
 	m.mod.Cleanup()
@@ -44,7 +44,7 @@ func (m *module) write() error {
 	return os.WriteFile(m.in("go.mod"), text, 0o644)
 }
 
-// modules finds those of a checkout, the root first. What is below testdata is none of them.
+// modules returns the modules of a checkout, the root first. It ignores what is below testdata.
 func modules(root string) (all []*module, err error) {
 	err = fs.WalkDir(os.DirFS(root), ".", func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -74,7 +74,7 @@ func modules(root string) (all []*module, err error) {
 	return all, err
 }
 
-// rank is the place of a module in the order of release.
+// rank returns a module's place in the order of release.
 func rank(dir string) int {
 	if dir == "." {
 		return -1
@@ -85,7 +85,7 @@ func rank(dir string) int {
 	return len(taken)
 }
 
-// released gives the modules that are released, and an error if it was not decided of one whether it is.
+// released returns the modules that are released. It fails if a module is neither in taken nor in left.
 func released(root string) ([]*module, error) {
 	all, err := modules(root)
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	modpath "golang.org/x/mod/module"
 )
 
-// setPath gives a checkout another path.
+// setPath gives the module of a checkout another path.
 func setPath(root, to string) error {
 	if err := modpath.CheckPath(to); err != nil {
 		return err
@@ -52,11 +52,11 @@ func setPath(root, to string) error {
 	})
 }
 
-// A renaming finds a module's path in text. Ringo's is a word besides, and part of other paths.
+// A renaming finds a module's path in text. Ringo's path is also a plain word, and a part of other paths.
 type renaming struct {
 	from, to string
-	dirs     map[string]bool  // that a path of a package may go on with; true if it may end there
-	whole    []*regexp.Regexp // where the path stands alone, in the first group
+	dirs     map[string]bool  // first folders of packages' paths; true: a package itself
+	whole    []*regexp.Regexp // match the path where it stands alone, as the first group
 }
 
 func newRenaming(root, from, to string) (*renaming, error) {
@@ -82,7 +82,7 @@ func newRenaming(root, from, to string) (*renaming, error) {
 	return r, nil
 }
 
-// alone are the places where the path stands for the module, or for the package that is its root.
+// alone are the patterns of places where the path alone means the module, or its root package.
 var alone = []string{
 	`^\t(?:[\w.]+ )?"PATH"$`,                                 // a line of an import declaration
 	`\bimport (?:[\w.]+ )?"PATH"`,                            // a declaration that is a line, also in a test's text
@@ -97,7 +97,8 @@ var alone = []string{
 	`^\| PATH \|`,                                            // a row of docs/what-parks.md
 }
 
-// file renames in one file. What is no text has no path, and a text that is a record of its time keeps it.
+// file renames in one file. Files that are not text have no path, and <!-- unpublished --> parts of documents are
+// removed.
 func (r *renaming) file(name string) error {
 	old, err := os.ReadFile(name)
 	if err != nil {
@@ -182,7 +183,7 @@ func (r *renaming) begins(s string, i int) bool {
 	return !word(before) && !strings.ContainsRune("/.@", before) && !(before == '-' && i > 1 && word(rune(s[i-2])))
 }
 
-// goesOn reports whether rest, which is behind "ringo/", makes it a package's path, or all packages' beginning.
+// goesOn reports whether rest, the text after "ringo/", makes that the path of a package, or the prefix of all of them.
 func (r *renaming) goesOn(rest string) bool {
 	end := strings.IndexFunc(rest, func(c rune) bool { return !word(c) && c != '-' })
 	if end < 0 {

@@ -15,7 +15,8 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-// writeProxy writes what the go command asks a proxy for, of each module that is released, and prints the sums.
+// writeProxy writes, for each module that is released, the files that the go command asks a proxy for, and prints the
+// sums.
 func writeProxy(root, version string, at time.Time, proxy string) error {
 	all, err := released(root)
 	if err != nil {
@@ -36,7 +37,7 @@ func writeProxy(root, version string, at time.Time, proxy string) error {
 	return nil
 }
 
-// publish writes the four files that a version is, and the list of versions.
+// publish writes the four files of a version, one of which is the list of versions.
 func (m *module) publish(version string, at time.Time, proxy string) error {
 	escaped, err := modpath.EscapePath(m.path())
 	if err != nil {
@@ -66,7 +67,7 @@ func (m *module) publish(version string, at time.Time, proxy string) error {
 	return written(filepath.Join(dir, version+".zip"), func(w io.Writer) error { return m.zip(w, version) })
 }
 
-// zip writes the module's zip: it has neither the modules inside nor what git keeps.
+// zip writes the module's zip, without the modules inside it and without git's files.
 func (m *module) zip(w io.Writer, version string) error {
 	return zip.CreateFromDir(w, m.version(version), m.in("."))
 }
@@ -75,7 +76,7 @@ func (m *module) version(version string) modpath.Version {
 	return modpath.Version{Path: m.path(), Version: version}
 }
 
-// written makes a file of what write writes.
+// written makes a file with what write writes.
 func written(name string, write func(w io.Writer) error) error {
 	f, err := os.Create(name)
 	if err != nil {
@@ -85,12 +86,12 @@ func written(name string, write func(w io.Writer) error) error {
 	return errors.Join(err, f.Close())
 }
 
-// sums are the module's lines in a go.sum.
+// sums returns the module's lines for a go.sum.
 func (m *module) sums(version string) ([]string, error) {
 	return m.sumsOf(version, func(w io.Writer) error { return m.zip(w, version) })
 }
 
-// sumsOf are those lines if create makes the zip.
+// sumsOf returns these lines for the zip that create writes.
 func (m *module) sumsOf(version string, create func(w io.Writer) error) ([]string, error) {
 	dir, err := os.MkdirTemp("", "release")
 	if err != nil {
@@ -111,7 +112,8 @@ func (m *module) sumsOf(version string, create func(w io.Writer) error) ([]strin
 		fmt.Sprintf("%s %s/go.mod %s\n", m.path(), version, mod)}, err
 }
 
-// compare wants the zips that the go command makes of a repository's tags to have the sums of those made of root.
+// compare checks that the zips that the go command makes from a repository's tags have the same sums as those made from
+// root.
 func compare(root, version, repository string) error {
 	all, err := released(root)
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/mod/semver"
 )
 
-// setVersion makes the modules that are released require each other by version. A replace counts in the main module
-// alone: whoever requires the module has none, and go install refuses a module with one.
+// setVersion makes the modules that are released require each other by version, without replace lines: those count only
+// in the main module, so not for modules that require it, and go install refuses a module that has any.
 func setVersion(root, version string) error {
 	if semver.Canonical(version) != version || semver.Major(version) != "v0" && semver.Major(version) != "v1" {
 		return fmt.Errorf("version %s: want one like v0.1.0; from v2 on the path would have to end in it", version)
@@ -40,7 +40,7 @@ func setVersion(root, version string) error {
 	return nil
 }
 
-// require asks for version of those that are known, without a replace.
+// require sets the version of the known modules in go.mod and go.sum, and drops their replace lines.
 func (m *module) require(version string, known map[string][]string) error {
 	var lines []string
 	for _, r := range slices.Clone(m.mod.Replace) {
@@ -75,7 +75,7 @@ func (m *module) require(version string, known map[string][]string) error {
 	return os.WriteFile(m.in("go.sum"), []byte(strings.Join(lines, "")), 0o644)
 }
 
-// bySum orders lines of a go.sum as the go command does: by versions, of which v0.9.0 is before v0.10.0.
+// bySum orders lines of a go.sum as the go command does: by semantic version, so that v0.9.0 is before v0.10.0.
 func bySum(a, b string) int {
 	pathA, ofA := versionOf(a)
 	pathB, ofB := versionOf(b)
@@ -85,7 +85,7 @@ func bySum(a, b string) int {
 		strings.Compare(a, b))
 }
 
-// versionOf is what a line has the sum of: a version, or the go.mod of one, as "v0.9.0/go.mod".
+// versionOf returns the path and the version of a line; the version may be that of a go.mod, "v0.9.0/go.mod".
 func versionOf(line string) (path, version string) {
 	path, line, _ = strings.Cut(line, " ")
 	version, _, _ = strings.Cut(line, " ")

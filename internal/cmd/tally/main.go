@@ -1,11 +1,9 @@
-// Command tally reads what go test -json prints and says it in fewer words: a line
-// a package, the output of what failed, and every skip with its reason. It adds
-// its counts to a file, so that a script can sum up several runs.
+// Command tally reads the output of go test -json and prints a shorter one: a line per package, the output of what
+// failed, and each skip with its reason. It adds its counts to a file, so that a script can sum up several runs.
 //
 //	go test -json ./... | tally -sum FILE -failed FILE
 //
-// It exits with 1 if a test or package failed, or if a test was skipped without
-// saying why.
+// It exits with 1 if a test or package failed, or if a test was skipped without a reason.
 package main
 
 import (
@@ -63,10 +61,10 @@ type name struct{ pkg, test string }
 
 func compare(a, b name) int { return cmp.Or(cmp.Compare(a.pkg, b.pkg), cmp.Compare(a.test, b.test)) }
 
-// test is what is known of one that runs.
+// test is what is known about a running test.
 type test struct {
 	output []string
-	parent bool // it has subtests, and is no check of its own
+	parent bool // it has subtests, so it does not count itself
 }
 
 type tally struct {
@@ -85,7 +83,7 @@ func (t *tally) read(r io.Reader) error {
 		if line != "" {
 			var e event
 			if json.Unmarshal([]byte(line), &e) != nil {
-				fmt.Fprint(t.out, line) // of go itself
+				fmt.Fprint(t.out, line) // output of the go command itself
 			} else {
 				t.event(&e)
 			}
@@ -128,14 +126,14 @@ func (t *tally) at(n name) *test {
 	return t.tests[n]
 }
 
-// end counts a test that has ended, or shows a package that has.
+// end counts a test that has ended, or prints the line of a package that has.
 func (t *tally) end(e *event, o *test) {
 	if e.Test == "" {
 		switch e.Action {
 		case "fail":
 			t.failed = append(t.failed, e.Package)
-			// A crash ends it in the middle of tests, and what is said of it is any of theirs, also of those that
-			// have subtests.
+			// A crash ends the package in the middle of tests. Its output may be part of any test's, also of one with
+			// subtests.
 			for _, n := range slices.SortedFunc(maps.Keys(t.tests), compare) {
 				left := t.tests[n]
 				if n.pkg == e.Package && n.test != "" && (!left.parent || len(left.output) > 0) {
@@ -169,7 +167,7 @@ func (t *tally) end(e *event, o *test) {
 	}
 }
 
-// isFrame reports whether a line is go test's own and not the test's.
+// isFrame reports whether a line is go test's own, not the test's.
 func isFrame(s string) bool {
 	s = strings.TrimLeft(s, " ")
 	for _, p := range []string{"=== RUN ", "=== PAUSE ", "=== CONT ", "=== NAME ", "--- PASS: ",
@@ -181,7 +179,7 @@ func isFrame(s string) bool {
 	return false
 }
 
-// reasonOf takes the last thing that a skipped test said, without where it did.
+// reasonOf returns the last line that a skipped test printed, without file and line number.
 func reasonOf(output []string) string {
 	for _, line := range slices.Backward(output) {
 		line = strings.TrimSpace(line)
@@ -205,7 +203,7 @@ func cutLast(s string) (before, after string, ok bool) {
 	return s[:i], s[i+1:], true
 }
 
-// add puts the counts into a file beside those of earlier runs.
+// add adds the counts to those in a file.
 func (t *tally) add(file string) error {
 	var passed, skipped int
 	var reasons string

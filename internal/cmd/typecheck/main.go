@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// A listed package is what go list says of it. Dependencies come before what they are for.
+// A listed package is an entry in the output of go list. A package comes after those that it imports.
 type listed struct {
 	ImportPath, Dir string
 	GoFiles         []string
@@ -43,7 +43,7 @@ type listed struct {
 	Error           *struct{ Err string }
 }
 
-// check reads the packages of the module in dir, and counts them.
+// check type-checks the packages of the module in dir, and returns how many there are.
 func check(dir, target string) (n int, err error) {
 	c, err := read(dir, target)
 	if err != nil {
@@ -52,7 +52,7 @@ func check(dir, target string) (n int, err error) {
 	return c.own, errors.Join(c.errs...)
 }
 
-// read reads the packages of the module in dir. What is wrong with them is in errs.
+// read type-checks the packages of the module in dir. Their mistakes are in errs.
 func read(dir, target string) (*checker, error) {
 	system, arch, ok := strings.Cut(target, "/")
 	if !ok {
@@ -101,7 +101,7 @@ func (c *checker) add(p *listed) {
 	case p.Error != nil:
 		c.errs = append(c.errs, fmt.Errorf("%s: %s", p.ImportPath, p.Error.Err))
 		return
-	case p.ImportPath == "unsafe", strings.HasSuffix(p.ImportPath, ".test"): // go test writes the latter
+	case p.ImportPath == "unsafe", strings.HasSuffix(p.ImportPath, ".test"): // go test generates the latter
 		return
 	}
 	var files []*ast.File
@@ -114,19 +114,19 @@ func (c *checker) add(p *listed) {
 		files = append(files, f)
 	}
 	config := types.Config{
-		IgnoreFuncBodies: p.Standard, // is taken for right
+		IgnoreFuncBodies: p.Standard, // the standard library is taken to be right
 		Sizes:            c.sizes,
 		Importer:         imports{c, p},
 		Error:            func(err error) { c.errs = append(c.errs, err) },
 	}
-	path, _, _ := strings.Cut(p.ImportPath, " ") // of a package with its tests there is more behind it
+	path, _, _ := strings.Cut(p.ImportPath, " ") // the path of a package with its tests has more after it
 	c.known[p.ImportPath], _ = config.Check(path, c.files, files, nil)
 	if !p.Standard {
 		c.own++
 	}
 }
 
-// imports are those of one package: with tests there may be two of a path.
+// imports is the importer of a package. With tests there may be two packages of the same path.
 type imports struct {
 	*checker
 	of *listed

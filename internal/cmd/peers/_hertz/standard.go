@@ -1,6 +1,6 @@
-// Package standard stands, in a copy of hertz, for its package of that name where tests say which transport they want,
-// and is the default of all servers: hertz's own standard one on the control, Ringo's with "transport" for RINGO_PEERS,
-// and Ringo's with handlers in tasks with "tasktransport".
+// Package standard replaces, in a copy of hertz, its package of that name, the default transport of all servers, so
+// that tests use the transport that RINGO_PEERS says: hertz's own standard one on the control, Ringo's with
+// "transport", and Ringo's with handlers in tasks with "tasktransport".
 package standard
 
 import (
@@ -14,7 +14,7 @@ import (
 	"ringo/peers"
 )
 
-// NewTransporter makes the transport that is on trial.
+// NewTransporter makes the transport that is tested.
 func NewTransporter(o *config.Options) network.Transporter {
 	how := os.Getenv("RINGO_PEERS")
 	if how != "transport" && how != "tasktransport" {

@@ -11,10 +11,10 @@ import (
 	"ringo/file"
 )
 
-// ringoFiles says that files are package file's. Without it the functions below are those of package os.
+// ringoFiles says that files are package file's. Otherwise the functions below are those of package os.
 var ringoFiles = os.Getenv("RINGO_PEERS") != ""
 
-// A File is what rewritten sources get in the place of an os.File. The methods that os has are those of what is inside.
+// A File replaces os.File in rewritten sources. Its methods are those of the file inside.
 type File struct{ anyFile }
 
 type anyFile interface {
@@ -46,7 +46,7 @@ var (
 	_ anyFile = (*taskFile)(nil)
 )
 
-// Fd of no file is that of os's.
+// Fd of a nil File behaves as that of a nil os.File.
 func (f *File) Fd() uintptr {
 	if f == nil {
 		return (*os.File)(nil).Fd()
@@ -54,7 +54,7 @@ func (f *File) Fd() uintptr {
 	return f.anyFile.Fd()
 }
 
-// theirs gives a file of package os to who wants a File.
+// theirs wraps a file of package os in a File.
 func theirs(f *os.File, err error) (*File, error) {
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func theirs(f *os.File, err error) (*File, error) {
 	return &File{f}, nil
 }
 
-// ours makes a file of package file.
+// ours opens a file by package file and wraps it in a File, which uses it in tasks if tasks says so.
 func ours(open func() (*file.File, error)) (*File, error) {
 	l := Loop()
 	if !tasks {
@@ -79,13 +79,13 @@ func ours(open func() (*file.File, error)) (*File, error) {
 	return &File{&taskFile{f, l}}, nil
 }
 
-// named calls a function on a name.
+// named calls a function that takes names, in a task if tasks says so.
 func named(call func() error) error {
 	_, err := asked(func() (struct{}, error) { return struct{}{}, call() })
 	return err
 }
 
-// asked calls a function on a name that has a result.
+// asked is named for a function with a result.
 func asked[R any](call func() (R, error)) (R, error) {
 	if tasks {
 		return in(all[next.Add(1)%loops], call)
@@ -253,13 +253,14 @@ func WriteFile(name string, data []byte, perm fs.FileMode) error {
 	return named(func() error { return file.WriteFile(name, data, perm) })
 }
 
-// A taskFile is used in tasks by goroutines. What is not here is called as it is.
+// A taskFile is a file that goroutines use by tasks: each method here runs in one. Methods that are not here are called
+// as they are.
 type taskFile struct {
 	*file.File
 	l *ringo.Loop
 }
 
-// ended is what a call without a result gives.
+// ended is the result of a call that has none.
 type ended = struct{}
 
 func (f *taskFile) do(call func() error) error {
@@ -287,12 +288,12 @@ func (f *taskFile) WriteString(s string) (int, error) {
 	return in(f.l, func() (int, error) { return f.File.WriteString(s) })
 }
 
-// ReadFrom reads on the goroutine, since the reader may be anything.
+// ReadFrom calls the reader on the goroutine, since it may be anything.
 func (f *taskFile) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{f}, struct{ io.Reader }{r})
 }
 
-// WriteTo writes on the goroutine.
+// WriteTo calls the writer on the goroutine.
 func (f *taskFile) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(struct{ io.Writer }{w}, struct{ io.Reader }{f})
 }

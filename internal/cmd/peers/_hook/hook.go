@@ -1,9 +1,9 @@
-// Package peers gives package net's sockets to Ringo. It compiles in a copy of GOROOT only, whose package net has
-// variables that are asked first: command peers makes it.
+// Package peers makes package net use Ringo's sockets. It compiles only in a copy of GOROOT whose package net asks some
+// variables first; command peers makes that.
 //
 // A test binary that imports it is its own control: without RINGO_PEERS in the environment it leaves net alone. With
-// "goroutines" there handles are used as tests do, with "tasks" streams are used in tasks. Package ringo/peers/server
-// knows "server" and "others", and a copy of hertz "transport" and "tasktransport".
+// "goroutines" tests use handles on their goroutines, with "tasks" streams are used in tasks. Package
+// ringo/peers/server knows "server" and "others", and a copy of hertz "transport" and "tasktransport".
 package peers
 
 import (
@@ -17,13 +17,13 @@ import (
 	"ringo/sock"
 )
 
-// loops is how many loops a process has: enough that the ends of a connection are of two.
+// loops is how many loops a process has: more than one, so that the ends of a connection are on different loops.
 const loops = 2
 
 var (
 	all  [loops]*ringo.Loop
 	next atomic.Uint32
-	made *os.File // gets a byte for each handle, so that whoever counts knows that Ringo was asked
+	made *os.File // gets a byte for each handle: its size shows that Ringo was used
 )
 
 func init() {
@@ -45,7 +45,7 @@ func init() {
 	net.RingoAccept = accept
 }
 
-// What tests get in the place of net's types.
+// The handles that tests get in place of net's types.
 var (
 	_ net.RingoTCPConn      = (*sock.Conn)(nil)
 	_ net.RingoUnixConn     = (*sock.Conn)(nil)
@@ -54,7 +54,7 @@ var (
 	_ net.RingoUnixListener = (*sock.Listener)(nil)
 )
 
-// start has loops run for as long as the process.
+// start starts loops, which run for as long as the process.
 func start() {
 	started := make(chan *ringo.Loop)
 	go func() {
@@ -70,19 +70,20 @@ func start() {
 	}
 }
 
-// Loop is a loop for a new handle.
+// Loop returns a loop for a new handle.
 func Loop() *ringo.Loop {
 	Count()
 	return all[next.Add(1)%loops]
 }
 
-// listeners is the loop of all that is bound: the loops of a Run may share a port, which tests take for an error.
+// listeners returns the loop of all that is bound. On several loops of a Run, sockets could share a port, which tests
+// take for a mistake.
 func listeners() *ringo.Loop {
 	Count()
 	return all[0]
 }
 
-// Count notes that Ringo was asked for something.
+// Count notes that Ringo was asked for a handle.
 func Count() {
 	if made != nil {
 		made.Write([]byte{'.'})
@@ -91,7 +92,7 @@ func Count() {
 
 func dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn, error, bool) {
 	if strings.HasPrefix(network, "ip") {
-		return nil, nil, false // raw sockets are none of Ringo's
+		return nil, nil, false // Ringo has no raw sockets
 	}
 	r := &sock.Dialer{Timeout: d.Timeout, Deadline: d.Deadline, LocalAddr: d.LocalAddr, FallbackDelay: d.FallbackDelay,
 		Resolver: d.Resolver, Control: d.Control, ControlContext: d.ControlContext, KeepAlive: d.KeepAlive,
@@ -108,7 +109,7 @@ func dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn
 			}
 		}()
 	}
-	if err := ctx.Err(); err != nil && network == "unixgram" { // for which Ringo takes no context: nothing waits
+	if err := ctx.Err(); err != nil && network == "unixgram" { // Ringo takes no context for it, since nothing waits
 		return nil, &net.OpError{Op: "dial", Net: network, Err: err}, true
 	}
 	switch {
@@ -124,7 +125,7 @@ func dial(ctx context.Context, d *net.Dialer, network, address string) (net.Conn
 	return stream(c), nil, true
 }
 
-// some keeps a nil pointer from being a connection.
+// some returns a nil interface in place of a nil pointer.
 func some[C interface {
 	comparable
 	net.Conn
@@ -135,10 +136,10 @@ func some[C interface {
 	return c, nil, true
 }
 
-// listening is what a net.ListenConfig says.
+// listening returns the sock.ListenConfig for a net.ListenConfig.
 func listening(lc *net.ListenConfig) *sock.ListenConfig {
 	return &sock.ListenConfig{Control: lc.Control, KeepAlive: lc.KeepAlive, KeepAliveConfig: lc.KeepAliveConfig,
-		MultipathTCP: lc.MultipathTCP() && os.Getenv("GODEBUG") != ""} // which says more than the default
+		MultipathTCP: lc.MultipathTCP() && os.Getenv("GODEBUG") != ""} // set by GODEBUG, and not by default
 }
 
 func listen(ctx context.Context, lc *net.ListenConfig, network, address string) (net.Listener, error, bool) {
@@ -158,7 +159,7 @@ func listen(ctx context.Context, lc *net.ListenConfig, network, address string) 
 	return ln, nil, true
 }
 
-// accept calls the method that is named for the network.
+// accept calls AcceptTCP or AcceptUnix, by the network.
 func accept(ln net.Listener) (net.Conn, error) {
 	l := ln.(interface {
 		AcceptTCP() (*sock.Conn, error)
@@ -194,7 +195,7 @@ func listenPacket(ctx context.Context, lc *net.ListenConfig, network, address st
 	return c, nil, true
 }
 
-// multicast is what net.ListenMulticastUDP does.
+// multicast does what net.ListenMulticastUDP does.
 func multicast(network string, ifi *net.Interface, group *net.UDPAddr) (net.RingoUDPConn, error) {
 	c, err := sock.ListenPacket(Loop(), network, group.String())
 	if err != nil {

@@ -10,11 +10,10 @@ import (
 	"ringo/sock"
 )
 
-// tasks says that what tests do with streams is done in tasks of their loops, for each of which the test's goroutine
-// waits.
+// tasks says that streams are used in tasks of their loops. The test's goroutine waits for each.
 var tasks = os.Getenv("RINGO_PEERS") == "tasks"
 
-// stream is a connection as tests get it.
+// stream returns a connection as tests get it.
 func stream(c *sock.Conn) net.Conn {
 	if tasks {
 		return &taskConn{c}
@@ -22,10 +21,11 @@ func stream(c *sock.Conn) net.Conn {
 	return c
 }
 
-// A taskConn is used in tasks by goroutines. What is not here is called as it is.
+// A taskConn is a connection that goroutines use by tasks: each method here runs in one. Methods that are not here are
+// called as they are.
 type taskConn struct{ *sock.Conn }
 
-// in runs a call in a task of the loop.
+// in runs a call in a task of the loop, and waits for it.
 func in[R any](l *ringo.Loop, call func() (R, error)) (r R, err error) {
 	if e := l.Go(func() { r, err = call() }).Wait(); e != nil {
 		return r, e
@@ -46,12 +46,12 @@ func (c *taskConn) Write(p []byte) (int, error) {
 	return in(c.Loop(), func() (int, error) { return c.Conn.Write(p) })
 }
 
-// ReadFrom reads on the goroutine, since the reader may be anything.
+// ReadFrom calls the reader on the goroutine, since it may be anything.
 func (c *taskConn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(struct{ io.Writer }{c}, struct{ io.Reader }{r})
 }
 
-// WriteTo writes on the goroutine.
+// WriteTo calls the writer on the goroutine.
 func (c *taskConn) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(struct{ io.Writer }{w}, struct{ io.Reader }{c})
 }
@@ -72,7 +72,7 @@ func (c *taskConn) SetWriteDeadline(t time.Time) error {
 	return c.do(func() error { return c.Conn.SetWriteDeadline(t) })
 }
 
-// A taskListener accepts in tasks.
+// A taskListener is a listener that accepts in tasks.
 type taskListener struct {
 	*sock.Listener
 	l *ringo.Loop

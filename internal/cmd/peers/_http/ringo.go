@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// A RingoServer serves in the place of a Server.
+// A RingoServer serves in place of a Server.
 type RingoServer interface {
 	Serve(net.Listener) error
 	Shutdown(context.Context) error
@@ -15,16 +15,16 @@ type RingoServer interface {
 	RegisterOnShutdown(func())
 }
 
-// RingoNewServer makes one; nil: package net/http serves.
+// RingoNewServer makes a RingoServer; nil: package net/http serves.
 var RingoNewServer func(*Server) RingoServer
 
 var (
-	ringoTaking  sync.Mutex // who has it asks for a server, and configures that
+	ringoTaking  sync.Mutex // held while a server is made and configured
 	ringoMu      sync.Mutex
-	ringoServers = map[*Server]RingoServer{} // nil: it was asked for, and is net/http's own
+	ringoServers = map[*Server]RingoServer{} // nil: net/http itself serves
 )
 
-// ringoServe serves in its place. The last result says whether the other counts, as with all that follow.
+// ringoServe serves in place of Serve. The last result, here and below, reports whether the other results count.
 func (s *Server) ringoServe(l net.Listener) (error, bool) {
 	if RingoNewServer == nil || s.shuttingDown() {
 		return nil, false
@@ -39,7 +39,7 @@ func (s *Server) ringoServe(l net.Listener) (error, bool) {
 	return r.Serve(l), true
 }
 
-// ringoTakes makes what serves in the server's place, the first time that it is asked; nil: nobody does.
+// ringoTakes returns the RingoServer of a server, and makes it at the first call; nil: net/http itself serves.
 func (s *Server) ringoTakes() RingoServer {
 	ringoTaking.Lock()
 	defer ringoTaking.Unlock()
@@ -59,11 +59,11 @@ func (s *Server) ringoTakes() RingoServer {
 	ringoMu.Lock()
 	ringoServers[s] = r
 	ringoMu.Unlock()
-	s.setupHTTP2_Serve() // which net/http's Serve does, too; tests look at what it leaves in TLSNextProto
+	s.setupHTTP2_Serve() // as net/http's Serve does; tests look at the TLSNextProto that it leaves
 	return r
 }
 
-// ringo is what serves in the server's place; nil: nobody does.
+// ringo returns the RingoServer of a server, nil if there is none. known reports whether that was decided.
 func (s *Server) ringo() (r RingoServer, known bool) {
 	ringoMu.Lock()
 	defer ringoMu.Unlock()

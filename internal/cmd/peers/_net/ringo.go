@@ -9,7 +9,8 @@ import (
 	"time"
 )
 
-// Whom to ask first, in place of package net. The last result of the first three says whether the others count.
+// The functions to call in place of package net's. The last result of the first three reports whether the other results
+// count.
 var (
 	RingoDial         func(ctx context.Context, d *Dialer, network, address string) (Conn, error, bool)
 	RingoListen       func(ctx context.Context, lc *ListenConfig, network, address string) (Listener, error, bool)
@@ -18,7 +19,7 @@ var (
 	RingoAccept       func(ln Listener) (Conn, error) // by AcceptTCP or AcceptUnix
 )
 
-// What tests say in the place of net's types: the methods that both have.
+// Rewritten tests use these in place of net's types: they have the methods that net's types and Ringo's share.
 type (
 	RingoTCPConn interface {
 		Conn
@@ -82,7 +83,7 @@ type (
 	}
 )
 
-// ringoTyped is a result of the type that its function promises: nil with an error.
+// ringoTyped returns c as the type that the caller's function returns, nil with an error.
 func ringoTyped[T any](c any, err error) (T, error) {
 	if err != nil {
 		var none T
@@ -91,7 +92,7 @@ func ringoTyped[T any](c any, err error) (T, error) {
 	return c.(T), nil
 }
 
-// ringoText is an address as a string; nil is any.
+// ringoText returns an address as text, "" for nil, which is any.
 func ringoText[A interface {
 	comparable
 	Addr
@@ -103,7 +104,7 @@ func ringoText[A interface {
 	return a.String()
 }
 
-// ringoLocal is a local address for a Dialer.
+// ringoLocal returns a local address for a Dialer.
 func ringoLocal[A interface {
 	comparable
 	Addr
@@ -116,7 +117,7 @@ func ringoLocal[A interface {
 }
 
 func RingoDialTCP(network string, laddr, raddr *TCPAddr) (RingoTCPConn, error) {
-	if RingoDial == nil || raddr == nil || raddr.IP != nil && raddr.IP.To16() == nil { // which no string says
+	if RingoDial == nil || raddr == nil || raddr.IP != nil && raddr.IP.To16() == nil { // an address that has no text
 		return ringoTyped[RingoTCPConn](DialTCP(network, laddr, raddr))
 	}
 	return ringoTyped[RingoTCPConn]((&Dialer{LocalAddr: ringoLocal(laddr)}).Dial(network, raddr.String()))
@@ -150,7 +151,7 @@ func RingoListenMulticastUDP(network string, ifi *Interface, group *UDPAddr) (Ri
 	return RingoMulticast(network, ifi, group)
 }
 
-// ringoAccept is AcceptTCP and AcceptUnix, which return a type of their package's.
+// ringoAccept calls AcceptTCP or AcceptUnix, which return types of their own package.
 func ringoAccept(ln Listener) (Conn, error) {
 	switch l := ln.(type) {
 	case *TCPListener:
@@ -162,7 +163,7 @@ func ringoAccept(ln Listener) (Conn, error) {
 }
 
 func RingoDialUnix(network string, laddr, raddr *UnixAddr) (RingoUnixConn, error) {
-	if RingoDial != nil && raddr == nil && laddr != nil && network == "unixgram" { // it has a name, and no peer
+	if RingoDial != nil && raddr == nil && laddr != nil && network == "unixgram" { // a socket with a name and no peer
 		return ringoTyped[RingoUnixConn](ListenPacket(network, laddr.String()))
 	}
 	if RingoDial == nil || raddr == nil {
@@ -185,8 +186,8 @@ func RingoListenUnixgram(network string, laddr *UnixAddr) (RingoUnixgramConn, er
 	return ringoTyped[RingoUnixgramConn](ListenPacket(network, laddr.String()))
 }
 
-// ringoKeepAlive is what a hook of package net's is told of a connection: how long it may be idle, 0 for the default,
-// -1 if there are no probes.
+// ringoKeepAlive returns what a hook of package net would be called with for a connection: how long it may be idle, 0
+// for the default, -1 if there are no probes.
 func ringoKeepAlive(c Conn) time.Duration {
 	fd := ringoFD(c.(syscall.Conn)).pfd.Sysfd
 	on, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_KEEPALIVE)
@@ -206,7 +207,7 @@ func ringoKeepAlive(c Conn) time.Duration {
 	}
 }
 
-// ringoNewSocket is a socket of TCP as the system makes it.
+// ringoNewSocket returns a TCP socket with the system's defaults.
 func ringoNewSocket() int {
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -215,7 +216,8 @@ func ringoNewSocket() int {
 	return fd
 }
 
-// ringoFD is as much of a netFD as tests of families and protocols look at. Its number is borrowed.
+// ringoFD returns a netFD with the fields that tests of families and protocols look at. The descriptor stays the
+// connection's.
 func ringoFD(c syscall.Conn) *netFD {
 	raw, err := c.SyscallConn()
 	if err != nil {

@@ -1,8 +1,8 @@
-// Package server gives what package net/http's servers do to sockhttp. Like package peers, it compiles in a
-// copy of GOROOT only.
+// Package server makes sockhttp serve in place of package net/http's servers. Like package peers, it compiles only in a
+// copy of GOROOT.
 //
-// With "server" for RINGO_PEERS the listeners are Ringo's, and served on their loops; with "others" they are package
-// net's.
+// With "server" for RINGO_PEERS the listeners are Ringo's, and are served on their loops; with "others" they are
+// package net's.
 package server
 
 import (
@@ -28,13 +28,13 @@ func init() {
 	}
 }
 
-// A server is one of sockhttp's that stands in for one of net/http's.
+// A server is a sockhttp.Server that stands in for an http.Server.
 type server struct {
 	sockhttp.Server
 	certify sync.Once
 }
 
-// stand makes it. Handlers are those that the other has when a request comes: tests change them.
+// stand makes a server for s. It looks up the handler at each request, since tests change it.
 func stand(s *http.Server) *server {
 	r := &server{}
 	r.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -60,7 +60,7 @@ func stand(s *http.Server) *server {
 	return r
 }
 
-// Serve serves a loop's listener in a task of its loop, also below one of TLS.
+// Serve serves a listener of Ringo's in a task of its loop, also if a TLS listener is around it.
 func (r *server) Serve(ln net.Listener) error {
 	peers.Count()
 	inner, config := ln, (*tls.Config)(nil)
@@ -76,7 +76,7 @@ func (r *server) Serve(ln net.Listener) error {
 	serve := func() error { return r.Server.Serve(own) }
 	if config != nil {
 		r.certify.Do(func() {
-			r.TLSConfig, r.Protocols = config, new(http.Protocols) // what tests offer, and nothing else
+			r.TLSConfig, r.Protocols = config, new(http.Protocols) // only the protocols that tests offer
 			r.Protocols.SetHTTP2(slices.Contains(config.NextProtos, "h2"))
 			r.Protocols.SetHTTP1(!r.Protocols.HTTP2() || slices.Contains(config.NextProtos, "http/1.1"))
 		})
@@ -85,7 +85,7 @@ func (r *server) Serve(ln net.Listener) error {
 	return own.Loop().Call(serve)
 }
 
-// lines has a log of net/http's server get what sockhttp says.
+// lines writes what sockhttp logs to the log of net/http's server.
 type lines struct{ s *http.Server }
 
 func (lines) Enabled(context.Context, slog.Level) bool { return true }

@@ -2,5 +2,5 @@ package tls
 
 import "net"
 
-// RingoParts are the listener below, and what connections are made with.
+// RingoParts returns the listener inside, and the configuration of its connections.
 func (l *listener) RingoParts() (net.Listener, *Config) { return l.Listener, l.config }
