@@ -66,7 +66,7 @@ var ofLoops = of([]string{"run", "loop"}, []row[stats.Loop]{
 		func(s *stats.Loop) uint64 { return s.Stalls }),
 	count("ringo_loop_parks_total", "Times that a task parked.",
 		func(s *stats.Loop) uint64 { return s.Parks }),
-	count("ringo_loop_yields_total", "Forced yields of tasks whose calls never had to wait.",
+	count("ringo_loop_yields_total", "Yields: forced, of tasks whose calls never had to wait, and calls of Loop.Yield.",
 		func(s *stats.Loop) uint64 { return s.Yields }),
 	count("ringo_loop_mails_total", "Messages from other threads.", func(s *stats.Loop) uint64 { return s.Mails }),
 	count("ringo_loop_wakes_spared_total", "Messages that needed no wake, because the loop was awake.",

@@ -22,7 +22,7 @@ func (l *Loop) Look() *Look { return (*Look)(l) }
 type Counts struct {
 	Turns    uint64          // rounds of the loop
 	Parks    uint64          // times a task gave the thread away
-	Yields   uint64          // parks of tasks whose calls never had to wait
+	Yields   uint64          // parks that wait for nothing: forced, after calls that never had to wait, or Yield
 	Mails    uint64          // messages from outside: posts, wakes of tasks, cancels
 	Backoffs uint64          // times Accept waited for a shortage to pass
 	InTasks  time.Duration   // time in turns: tasks, and the loop's own work between them
