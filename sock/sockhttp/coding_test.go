@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"ringo/internal/test/alloctest"
 )
 
 // TestAcceptEncoding: what is wanted, in order, of a file with three siblings; "" is the plain one.
@@ -43,10 +45,10 @@ func TestAcceptEncoding(t *testing.T) {
 		}
 	}
 	lines := []string{"gzip, deflate;q=0.5, br;q=1.0, zstd, *;q=0"}
-	if n := testing.AllocsPerRun(100, func() {
+	if n := alloctest.Least(100, 0.1, func() {
 		w := wishesOf(lines)
 		w.best(endings)
-	}); n > 0 {
+	}); n > 0.1 {
 		t.Errorf("%v allocations", n)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"ringo/internal/test/alloctest"
 )
 
 // FuzzLine: whatever a client sends, its line is one, and readers of JSON get what was sent.
@@ -50,7 +52,7 @@ func TestLine(t *testing.T) {
 	}
 	v := &visit{client: "c", request: &http.Request{Method: "GET", RequestURI: "/", Host: "h"}, u: u}
 	b := make([]byte, 0, 1<<10)
-	if n := testing.AllocsPerRun(100, func() { v.appendLine(b, nil) }); n > 0 {
+	if n := alloctest.Least(100, 0.1, func() { v.appendLine(b, nil) }); n > 0.1 {
 		t.Errorf("%v allocations for a line", n)
 	}
 }

@@ -3,6 +3,8 @@ package code
 import (
 	"strings"
 	"testing"
+
+	"ringo/internal/test/alloctest"
 )
 
 type thing struct{ n int }
@@ -45,7 +47,7 @@ func TestNoAllocs(t *testing.T) {
 	x := &thing{}
 	fn := x.do
 	var sum Func
-	if n := testing.AllocsPerRun(100, func() { sum += Of(fn) }); n != 0 || sum == 0 {
+	if n := alloctest.Least(100, 0.1, func() { sum += Of(fn) }); n > 0.1 || sum == 0 {
 		t.Errorf("%v allocations, want 0", n)
 	}
 }

@@ -42,6 +42,7 @@ func rules(t *testing.T) map[string]func(*Tree) []string {
 		"worlds":        Worlds,
 		"waits":         Waits,
 		"quiet":         Quiet,
+		"allocations":   Allocs,
 		"examples":      Examples,
 	}
 }
@@ -127,6 +128,9 @@ var ruleCases = []struct {
 		"imports point one way"},
 	{"tests may", "layers", "uring/a_test.go",
 		`package uring_test; import "ringo/sock"; import "ringo/internal/test/testmain"`, ""},
+	{"an allocation that a busy machine adds", "allocations", "sock/a_test.go",
+		`package sock; import "testing"; func f() { if testing.AllocsPerRun(10, g) != 0 { panic(0) } }`,
+		"use internal/test/alloctest.Least"},
 	{"a test that sleeps", "waits", "sock/a_test.go", `package sock; import "time"; func f() { time.Sleep(1) }`,
 		"sock/a_test.go:1: 1 waits on the wall clock, 0 are known"},
 	{"a select that time ends", "waits", "internal/test/socktest/a.go",

@@ -18,7 +18,7 @@ func Quiet(t *Tree) (faults []string) {
 					return true
 				}
 				field, ok := set.Lhs[0].(*ast.SelectorExpr)
-				if ok && field.Sel.Name == "Stderr" && isOSStderr(set.Rhs[0]) {
+				if ok && field.Sel.Name == "Stderr" && isMember(set.Rhs[0], "os", "Stderr") {
 					faults = append(faults, t.fault(set.Pos(), "a program writes to the test's stderr, which go test "+
 						"shows beside whatever fails: give it t.Output()."))
 				}
@@ -27,13 +27,4 @@ func Quiet(t *Tree) (faults []string) {
 		}
 	}
 	return faults
-}
-
-func isOSStderr(e ast.Expr) bool {
-	from, ok := e.(*ast.SelectorExpr)
-	if !ok {
-		return false
-	}
-	name, ok := from.X.(*ast.Ident)
-	return ok && name.Name == "os" && from.Sel.Name == "Stderr"
 }

@@ -210,13 +210,5 @@ func eachOperand(cond ast.Expr, f func(*ast.BinaryExpr)) {
 // isTime reports whether an expression is a call of a function of package time.
 func isTime(e ast.Expr, name string) bool {
 	call, ok := e.(*ast.CallExpr)
-	if !ok {
-		return false
-	}
-	sel, ok := call.Fun.(*ast.SelectorExpr)
-	if !ok || sel.Sel.Name != name {
-		return false
-	}
-	id, ok := sel.X.(*ast.Ident)
-	return ok && id.Name == "time"
+	return ok && isMember(call.Fun, "time", name)
 }
