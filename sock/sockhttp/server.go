@@ -59,8 +59,9 @@ type Server struct {
 	// Linger is how long a connection of HTTP/1 may wait for one more request, or its first, when the program drains,
 	// half of Grace at most. That request is answered with Connection: close. So no request crosses with the
 	// server's close, after which its client could not repeat a POST, except on connections without a request in all
-	// that time. 0 closes at once or, if there was no request yet, five seconds after the accept. Connections of
-	// goroutines are treated as with 0.
+	// that time. 0 closes connections that wait at once, except those that were accepted in the last five seconds and
+	// have had no request yet: as in sock.Serve, they have five seconds from the start of the drain, half of Grace at
+	// most. Connections of goroutines are treated as with 0.
 	Linger time.Duration
 	// Drain, if not nil, is called for connections in the clear before they wait, with nothing unread, to pass them on
 	// to another process, whose More gives them to its server (see package upgrade). It runs in a task. If it returns
