@@ -330,7 +330,7 @@ var serveKind = map[string]func(ctx context.Context, cfg *ringo.Config, up *upgr
 	"net/http": func(ctx context.Context, cfg *ringo.Config, _ *upgrade.Upgrader, sets []*sock.ListenerSet,
 		_ func(l *ringo.Loop) (*sock.Conn, error)) error {
 		var accepting, conns sync.WaitGroup // connections are waited for once no more of them come
-		accepting.Add(len(sets) * cfg.Loops)
+		accepting.Add(cfg.Loops)
 		s := &http.Server{Handler: http.HandlerFunc(answer), ConnState: func(_ net.Conn, state http.ConnState) {
 			switch state {
 			case http.StateNew:
@@ -340,12 +340,14 @@ var serveKind = map[string]func(ctx context.Context, cfg *ringo.Config, up *upgr
 			}
 		}}
 		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+			accepted := sync.OnceFunc(accepting.Done)
+			defer accepted() // a loop can't listen if the program drains before it comes to that
 			return onEach(l, sets, func(ln *sock.Listener) error {
 				return l.Offload(func(context.Context) error {
 					// It ends when all that had connected are accepted. Shutdown would close those of them whose
 					// first request has come since.
 					err := s.Serve(ln)
-					accepting.Done()
+					accepted()
 					if !errors.Is(err, net.ErrClosed) {
 						return err
 					}
