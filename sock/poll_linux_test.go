@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"ringo"
+	"ringo/internal/op"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
@@ -678,4 +680,84 @@ func socketFile(t *testing.T, family, kind int) *os.File {
 		t.Skip(err)
 	}
 	return fileOf(t, "socket")(fd, nil)
+}
+
+// A writer whose peer has shut down its side, and does not read, sleeps until there is room. Each poll of such a socket
+// reports the peer's end at once.
+func TestHalfClosedPeerWakesNoWriter(t *testing.T) {
+	const size = 4 << 20
+	name := patternFile(t, size)
+	writers := map[string]func(t *testing.T, l *ringo.Loop, ours *os.File) (write func() error, end func() error){
+		"SendFile": func(t *testing.T, l *ringo.Loop, ours *os.File) (func() error, func() error) {
+			f, err := os.Open(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			std, err := net.FileConn(ours)
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, err := sock.Adopt[*sock.Conn](l, std, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return func() error { return second(sendAll(c, nil, f, 0, size)) },
+				func() error { return errors.Join(c.Close(), f.Close()) }
+		},
+		"Pollable": func(t *testing.T, l *ringo.Loop, ours *os.File) (func() error, func() error) {
+			p := pollOf(t, l, ours)
+			return func() error { return second(p.Write(make([]byte, size))) }, p.Close
+		},
+	}
+	tries := new(atomic.Int64)
+	for _, code := range []op.Code{op.Sendfile, op.Write} {
+		row := &op.Table[code].Attempt
+		plain := *row
+		*row = func(o *op.Op) int32 {
+			tries.Add(1)
+			return plain(o)
+		}
+		t.Cleanup(func() { *row = plain })
+	}
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for kind, open := range writers {
+			for _, by := range callers {
+				t.Run(kind+" in a "+by.name, func(t *testing.T) {
+					onLoop(t, cfg, func(l *ringo.Loop) {
+						fds, err := unix.Socketpair(unix.AF_UNIX,
+							unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+						ours, peer := fileOf(t, "pair")(fds[0], err), fileOf(t, "pair")(fds[1], err)
+						if err := unix.Shutdown(fds[1], unix.SHUT_WR); err != nil {
+							t.Fatal(err)
+						}
+						write, end := open(t, l, ours)
+						wait := by.run(l, write)
+						eventuallyOn(t, l, "a socket without room", func() bool { return !hasRoom(t, ours) })
+						const few = 10 // tries, of a writer that still finds some room
+						before := tries.Load()
+						for range 1000 {
+							if others(l); tries.Load() > before+few {
+								t.Error("the writer tries again and again, and the peer has read nothing")
+								break
+							}
+						}
+						offloaded(t, l, func() error { return second(io.CopyN(io.Discard, peer, size)) })
+						if err := errors.Join(wait(), end()); err != nil {
+							t.Error(err)
+						}
+					})
+				})
+			}
+		}
+	})
+}
+
+// hasRoom asks poll(2) of a file.
+func hasRoom(t *testing.T, f *os.File) bool {
+	t.Helper()
+	p := []unix.PollFd{{Fd: int32(number(f)), Events: unix.POLLOUT}}
+	if _, err := unix.Poll(p, 0); err != nil && err != unix.EINTR {
+		t.Error(err)
+	}
+	return p[0].Revents&unix.POLLOUT != 0
 }

@@ -14,9 +14,9 @@ import (
 
 // transfer reads or writes once, and waits until that is possible. The caller has access.
 func (p *Pollable) transfer(a handle.Access, code op.Code, b []byte) (int32, error) {
-	dir, interest := handle.In, Readable
+	dir := handle.In
 	if code == op.Write {
-		dir, interest = handle.Out, Writable
+		dir = handle.Out
 	}
 	if err := p.state(a, dir); err != nil {
 		return 0, err
@@ -38,7 +38,13 @@ func (p *Pollable) transfer(a handle.Access, code op.Code, b []byte) (int32, err
 		case ok:
 			return res, nil
 		}
-		if _, err := p.core.Ready(uint16(interest)); err != nil {
+		var err error
+		if dir == handle.Out {
+			_, err = p.core.Room()
+		} else {
+			_, err = p.core.Ready(uint16(Readable))
+		}
+		if err != nil {
 			return 0, err
 		}
 	}

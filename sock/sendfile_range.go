@@ -136,11 +136,10 @@ func (c *Conn) writeHead(head []byte) error {
 
 // awaitRoom parks until the socket has room.
 func (c *Conn) awaitRoom() error {
-	o, err := c.newSend(op.Poll)
+	o, err := c.newSend(op.Room)
 	if err != nil {
 		return err
 	}
-	o.Events = sys.PollOut
 	c.awaitSend(o)
 	return c.core.Why(handle.Out, "write")
 }

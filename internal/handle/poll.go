@@ -27,6 +27,7 @@ type poll struct {
 	caller   waiter
 	f        *foreign
 	l        *loop.Loop // the loop that polls
+	code     op.Code    // Poll or Room
 	interest uint16
 	until    int64 // when the wait ends in Pause; 0 if the caller waits for readiness
 	res      int32 // what the caller gets
@@ -42,10 +43,15 @@ type poll struct {
 
 // Ready waits, without access to a direction, until the descriptor is ready for something in interest, and returns for
 // what. The deadlines of the directions in interest count. Any caller.
-func (c *Core) Ready(interest uint16) (res int32, err error) {
+func (c *Core) Ready(interest uint16) (res int32, err error) { return c.ready(op.Poll, interest) }
+
+// Room is Ready for a writer. The peer's end does not end the wait.
+func (c *Core) Room() (res int32, err error) { return c.ready(op.Room, sys.PollOut) }
+
+func (c *Core) ready(code op.Code, interest uint16) (res int32, err error) {
 	f, err := c.callers()
 	for err == nil && res == 0 {
-		res, err = f.ready(nil, interest, 0)
+		res, err = f.ready(nil, code, interest, 0)
 	}
 	return res, err
 }
@@ -54,23 +60,22 @@ func (c *Core) Ready(interest uint16) (res int32, err error) {
 // not have tried the descriptor, and Go's netpoller does not report again readiness that was there before.
 func (f *foreign) untilReady(h *half) error {
 	for {
-		if res, err := f.ready(h, h.interest(), 0); res != 0 || err != nil {
+		if res, err := h.ready(); res != 0 || err != nil {
 			return err
 		}
 	}
 }
 
-// interest returns what a poll of the direction watches.
-func (h *half) interest() uint16 {
+// ready is foreign.ready for what a caller of the direction waits for.
+func (h *half) ready() (int32, error) {
 	if h.dir == Out {
-		return sys.PollOut
+		return h.f.ready(h, op.Room, sys.PollOut, 0)
 	}
-	return streamInterest
+	return h.f.ready(h, op.Poll, streamInterest, 0)
 }
 
 // waitByPoll is wait by polls of a loop.
 func (f *foreign) waitByPoll(h *half) (int32, error) {
-	interest := h.interest()
 	if err := f.c.tooLate(h.dir); err != nil {
 		return 0, err
 	}
@@ -78,15 +83,12 @@ func (f *foreign) waitByPoll(h *half) (int32, error) {
 		if res, ok := h.try(); ok {
 			return res, nil
 		}
-		res, err := f.ready(h, interest, 0)
+		_, err := h.ready()
 		if err == os.ErrDeadlineExceeded {
 			return f.lastTry(h, true)
 		}
 		if err != nil {
 			return 0, err
-		}
-		if h.dir == Out && res > 0 && res&(sys.PollOut|sys.PollErr|sys.PollHup) == 0 {
-			pause(halfClosedPause)
 		}
 	}
 }
@@ -96,28 +98,16 @@ func (f *foreign) waitByPoll(h *half) (int32, error) {
 func (a Access) Pause(d time.Duration) error {
 	f := a.h.f
 	for end := f.c.l.Elapsed() + int64(d); f.c.l.Elapsed() < end; {
-		if _, err := f.ready(a.h, sys.PollIn, end); err != nil {
+		if _, err := f.ready(a.h, op.Poll, sys.PollIn, end); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func pause(d time.Duration) {
-	if l, _ := loop.Current(); l != nil {
-		l.Sleep(d)
-	} else {
-		time.Sleep(d)
-	}
-}
-
 // streamInterest is what a poll of a stream watches. With RDHUP and PRI it does not miss bytes that come together with
 // a FIN, or around an urgent byte.
 const streamInterest = sys.PollIn | sys.PollRdhup | sys.PollPri
-
-// halfClosedPause is how long a writer sleeps after a poll that reports nothing but the peer's end. Each poll of such
-// a socket reports that at once.
-const halfClosedPause = time.Millisecond
 
 // unwatchable reports whether err says that the netpoller can't have the descriptor: the process is out of
 // descriptors, the descriptor is of a simulated world, or the system's netpoller takes none.
@@ -130,9 +120,9 @@ var (
 	errUnknown = errors.New("its number is none that Go's netpoller knows")
 )
 
-// ready waits once, for a caller that has access to h, or to no direction if h is nil. It returns 0 if the caller must
-// check again whether it may go on.
-func (f *foreign) ready(h *half, interest uint16, until int64) (int32, error) {
+// ready waits once, by an op of this code, for a caller that has access to h, or to no direction if h is nil. It
+// returns 0 if the caller must check again whether it may go on.
+func (f *foreign) ready(h *half, code op.Code, interest uint16, until int64) (int32, error) {
 	l, t := loop.Current()
 	p := f.pollOf(h)
 	f.mu.Lock()
@@ -143,7 +133,7 @@ func (f *foreign) ready(h *half, interest uint16, until int64) (int32, error) {
 		}
 		p.caller.About = p
 		p.caller.Begin(l, t)
-		p.interest, p.until, p.res, p.err = interest, until, 0, nil
+		p.code, p.interest, p.until, p.res, p.err = code, interest, until, 0, nil
 		p.next, f.polls = f.polls, p
 	}
 	f.mu.Unlock()
@@ -293,7 +283,7 @@ func (p *poll) begin() {
 	}
 	var o *op.Op
 	if p.err == nil {
-		o = p.l.Ops().New(op.Poll)
+		o = p.l.Ops().New(p.code)
 	}
 	if o == nil {
 		p.end(-sys.ENOBUFS)

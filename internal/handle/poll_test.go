@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"ringo/internal/loop"
+	"ringo/internal/op"
 	"ringo/internal/sys"
 )
 
@@ -19,7 +20,7 @@ func TestPollRefusedWhileClosing(t *testing.T) {
 		told := make(chan error, callers)
 		for range callers {
 			go func() {
-				_, err := f.ready(nil, sys.PollIn, 0)
+				_, err := f.ready(nil, op.Poll, sys.PollIn, 0)
 				told <- err
 			}()
 		}

@@ -27,8 +27,16 @@ func prepPoll(o *Op, e *uring.SQE) {
 	e.PrepPollAdd(int(o.FD.Sys()), uint32(o.Events))
 }
 
-func attemptPoll(o *Op) int32 {
-	switch res := sys.Poll(o.FD.Sys(), uint32(o.Events)|sys.PollRdhup); {
+func attemptPoll(o *Op) int32 { return pollNow(o, uint32(o.Events)|sys.PollRdhup) }
+
+// Room waits until FD has room to write, or will have none again: errors and hang-ups end it. The peer's end does not,
+// unlike with Poll, which ends at once for a writer whose peer has shut down its side and does not read. The result is
+// as Poll's.
+func attemptRoom(o *Op) int32 { return pollNow(o, sys.PollOut) }
+
+// pollNow returns what FD is ready for.
+func pollNow(o *Op, events uint32) int32 {
+	switch res := sys.Poll(o.FD.Sys(), events); {
 	case res == 0:
 		return -sys.EAGAIN
 	case res > 0 && res&sys.PollNval != 0:

@@ -43,6 +43,7 @@ const (
 	Linkat
 	Symlinkat
 	Call
+	Room
 	Codes // the number of codes
 )
 

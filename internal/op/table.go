@@ -81,6 +81,7 @@ var Table = [Codes]Def{
 	SpliceIn:  {Name: "splice(in)", Kind: Pollable, Interest: sys.PollIn, Attempt: attemptSpliceIn},
 	SpliceOut: {Name: "splice(out)", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSpliceOut},
 	Sendfile:  {Name: "sendfile", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptSendfile},
+	Room:      {Name: "room", Kind: Pollable, Interest: sys.PollOut, Attempt: attemptRoom},
 
 	// Files: the calls may wait for a disk.
 	ReadAt: {Name: "read(at)", Kind: Blocking, Opcode: uring.OpRead, Prep: prepReadAt,

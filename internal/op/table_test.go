@@ -13,7 +13,7 @@ import (
 // never a plain call.
 var (
 	oneFace = map[Code]bool{Send: true, Sendmsg: true, Recvmmsg: true,
-		Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Call: true}
+		Sendmmsg: true, SpliceIn: true, SpliceOut: true, Sendfile: true, Room: true, Call: true}
 	faceless = map[Code]bool{Timeout: true}
 )
 

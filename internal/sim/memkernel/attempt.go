@@ -36,7 +36,9 @@ func (h *Host) Attempt(o *op.Op) int32 {
 	case op.Sendmmsg:
 		return h.sendBatch(o)
 	case op.Poll:
-		return h.poll(o)
+		return h.poll(o, uint32(o.Events)|sys.PollRdhup)
+	case op.Room:
+		return h.poll(o, sys.PollOut)
 	case op.Read:
 		return h.read(o.FD.Sys(), [][]byte{o.Buf}, o.Off)
 	case op.Write:
@@ -162,12 +164,12 @@ func (h *Host) send(o *op.Op) int32 {
 }
 
 // poll returns which of the requested events are ready.
-func (h *Host) poll(o *op.Op) int32 {
+func (h *Host) poll(o *op.Op, events uint32) int32 {
 	mask := h.Ready(o.FD.Sys())
 	if mask == sys.PollNval {
 		return -sys.EBADF
 	}
-	if mask &= uint32(o.Events) | sys.PollRdhup | sys.PollErr | sys.PollHup; mask == 0 {
+	if mask &= events | sys.PollErr | sys.PollHup; mask == 0 {
 		return -sys.EAGAIN
 	}
 	return int32(mask)

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"ringo/internal/driver"
+	"ringo/internal/op"
 	"ringo/internal/sys"
 	"ringo/internal/test/linux"
 )
@@ -103,9 +104,12 @@ func halfClosedSleep(h *harness) {
 	f, p := h.pair()
 	f.plain().fill()
 	p.shutdown()
+	room := h.op(op.Room, f).submit().wantPending()
+	h.sleepsIdly()
 	c := h.send(f, []byte("after")).submit().wantPending()
 	h.sleepsIdly()
 	p.drain()
+	room.wantMask(sys.PollOut)
 	c.want(5)
 }
 

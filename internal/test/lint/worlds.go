@@ -120,7 +120,6 @@ var waysOut = map[string]wayOut{
 	"internal/handle/close.go": {once("go"), "in a world a close that lingers waits for nothing"},
 	"internal/handle/deadline.go": {map[string]int{"time.Since": 1, "time.Until": 1, "time.Now": 2},
 		"what belongs to no loop has the clock of a loop in a world; files in Go's netpoller there are none"},
-	"internal/handle/poll.go": {once("time.Sleep"), "for goroutines, and handles of a world refuse those"},
 	"internal/handle/wait.go": {once("context.AfterFunc", "os.NewFile"),
 		"waits in Go's netpoller, for goroutines, which handles of a world refuse; tasks of other loops wait by polls"},
 	"internal/relay/net.go": {once("driver.Call", "context.AfterFunc"),
