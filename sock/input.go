@@ -162,6 +162,17 @@ func (in *input) fillBuffer(c *Conn) {
 	}
 }
 
+// fillMem receives up to that many bytes into the connection's own memory, where nothing is unread.
+func (in *input) fillMem(c *Conn, most int) {
+	n, ok := in.recv(c, in.Grow(&c.local.Tools, most))
+	if !ok {
+		in.FreeMem(&c.local.Tools)
+		return
+	}
+	in.Grown(n)
+	c.serve.more = true
+}
+
 // Reads of all callers take the same steps: turn; ready, in which a task of the loop parks; then unread bytes are
 // taken, or a plain call receives, in which a foreign caller waits.
 
@@ -244,7 +255,7 @@ func (c *Conn) readyForeign(a handle.Access, n int, fetch bool) (here bool, err 
 			err = ended(in, "read")
 		}
 	} else if fetch {
-		err = c.fetch(a)
+		err = c.fetch(a, foreignMost)
 	}
 	return here, err
 }
@@ -284,14 +295,18 @@ func (c *Conn) take(in *stream.In, t *stream.Tools, p []byte) int {
 	return n
 }
 
-// fetch receives into memory of a foreign caller. Of records it receives the next one, if none is here.
-func (c *Conn) fetch(a handle.Access) error {
+// foreignMost is how much a foreign caller receives that looks at bytes in place.
+const foreignMost = 4096
+
+// fetch receives up to that many bytes into memory of a foreign caller. Of records it receives the next one, if none is
+// here.
+func (c *Conn) fetch(a handle.Access, most int) error {
 	in := a.Input()
 	if c.records() {
 		return c.fetchRecord(a)
 	}
 	c.core.Given(in.Unread())
-	res, err := a.Move(in.Grow(nil, 4096))
+	res, err := a.Move(in.Grow(nil, min(most, foreignMost)))
 	n, err := c.received(a, res, err)
 	in.Grown(n)
 	return err

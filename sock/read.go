@@ -48,8 +48,8 @@ func (c *Conn) read(a handle.Access, p []byte) (int, error) {
 			}
 			res, err := a.Move(p) // here, where the stack is not deep: TestParkedStacks
 			return c.received(a, res, err)
-		case c.in.Bulk() && len(p) < c.l.Config().BufferSize: // much in small pieces: one call for many
-			c.in.fillBuffer(c)
+		case c.in.Bulk() && c.unix == nil && len(p) < c.l.Config().BufferSize:
+			c.in.fillBuffer(c) // much in small pieces: one call for many, where no descriptors come with what follows
 		default:
 			if n, ok := c.in.recv(c, p); ok {
 				return n, nil
@@ -247,10 +247,30 @@ func (c *Conn) Discard(n int) (done int, err error) {
 			err = io.ErrUnexpectedEOF // a record's end
 			break
 		}
-		if err = c.some(a, 0); err != nil {
+		if err = c.upTo(a, n-done); err != nil {
 			break
 		}
 	}
 	c.core.Given(done)
 	return done, c.failed("read", err)
+}
+
+// upTo is some for a caller that wants n bytes at most. From a Unix stream it receives no more: what follows may carry
+// descriptors, which are for RecvFiles.
+func (c *Conn) upTo(a handle.Access, n int) error {
+	if c.unix == nil || c.records() {
+		return c.some(a, 0)
+	}
+	if a.Own() && !c.l.ChargeAndYield() {
+		return c.l.Cause()
+	}
+	here, err := c.ready(a, 0, false)
+	switch {
+	case here || err != nil:
+		return err
+	case a.Own():
+		c.in.fillMem(c, min(n, c.l.Config().BufferSize))
+		return nil
+	}
+	return c.fetch(a, n)
 }

@@ -16,6 +16,7 @@ import (
 
 	"ringo"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
 	"ringo/sock"
 )
@@ -534,5 +535,52 @@ func TestSendFilesClosedInPart(t *testing.T) {
 				t.Errorf("SendFiles = %d, %v", n, err)
 			}
 		})
+	})
+}
+
+// Reads of a Unix stream receive what they are asked for and no more, also behind large ones: what follows may come
+// with files.
+func TestFilesBehindOtherReads(t *testing.T) {
+	body := make([]byte, 64<<10)
+	reads := map[string]func(c *sock.Conn, p []byte) error{
+		"Read":  func(c *sock.Conn, p []byte) error { return second(io.ReadFull(c, p)) },
+		"ReadV": func(c *sock.Conn, p []byte) error { return second(c.ReadV([][]byte{p[:1], p[1:]})) },
+		"Discard": func(c *sock.Conn, p []byte) error {
+			if n, err := c.Discard(len(p)); n != len(p) {
+				return fmt.Errorf("Discard: %d, %v", n, err)
+			}
+			return nil
+		},
+	}
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for name, read := range reads {
+			for _, large := range []string{"Read", "Discard"} {
+				t.Run(name+" behind a large "+large, func(t *testing.T) {
+					byCallers(t, cfg, "unix", func(c *sock.Conn, peer unixPeer) error {
+						w, r, err := passed()
+						if err != nil {
+							return err
+						}
+						defer r.Close()
+						defer w.Close()
+						_, err = peer.Write(body)
+						err = errors.Join(err, second(peer.Write([]byte("head"))))
+						rights := syscall.UnixRights(number(w))
+						_, _, passes := peer.(*net.UnixConn).WriteMsgUnix([]byte("!"), rights, nil)
+						p := make([]byte, 4)
+						err = errors.Join(err, passes, reads[large](c, body), read(c, p))
+						if err != nil {
+							return err
+						}
+						n, files, err := c.RecvFiles(p, 1)
+						if n != 1 || p[0] != '!' || len(files) != 1 || err != nil {
+							return fmt.Errorf("%d bytes, %q first, and %d files came: %v", n, p[0], len(files), err)
+						}
+						defer files[0].Close()
+						return speaks(files[0], r)
+					})
+				})
+			}
+		}
 	})
 }

@@ -37,10 +37,7 @@ func (in *input) fillRecord(c *Conn) {
 		in.fillBuffer(c)
 		return
 	}
-	if n, ok := in.recv(c, in.Grow(&c.local.Tools, int(size))); ok {
-		in.Grown(n)
-		c.serve.more = true
-	}
+	in.fillMem(c, int(size))
 }
 
 // fetchRecord fetches the next record for a foreign caller.
