@@ -12,6 +12,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 
 	"ringo"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/internal/test/testmain"
 	"ringo/sim"
 	"ringo/sock"
@@ -744,4 +746,72 @@ func pipes(l *ringo.Loop) error {
 		}
 	}
 	return err
+}
+
+// A copy between a connection and one of package net makes its task wait, and not the loop, whatever the networks.
+func TestCopiesWithNetHoldUpNobody(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, ours := range unixNetworks {
+			for _, theirs := range []string{"tcp", "unix", "unixpacket", "udp"} {
+				for _, name := range []string{"WriteTo", "ReadFrom"} {
+					if name == "WriteTo" && theirs == "udp" {
+						continue // which never waits
+					}
+					t.Run(name+" of "+ours+" and "+theirs, func(t *testing.T) {
+						twoLoops(t, cfg, func(l, _ *ringo.Loop) { copyWithNet(t, l, ours, theirs, name == "WriteTo") })
+					})
+				}
+			}
+		}
+	})
+}
+
+// copyWithNet copies until the copy waits, and looks whether the loop goes on.
+func copyWithNet(t *testing.T, l *ringo.Loop, ours, theirs string, out bool) {
+	mine, peer := netPair[net.Conn](t, ours)
+	var std, stdPeer net.Conn
+	if theirs == "udp" {
+		u, err := net.ListenUDP("udp", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		std, stdPeer = u, u
+		defer u.Close()
+	} else {
+		std, stdPeer = netPair[net.Conn](t, theirs)
+	}
+	var c *sock.Conn
+	var err error
+	started := make(chan struct{})
+	copying := l.Go(func() {
+		if c, err = sock.Adopt[*sock.Conn](l, mine, nil); err != nil {
+			close(started)
+			return
+		}
+		close(started)
+		defer c.Close()
+		if out {
+			c.WriteTo(std)
+		} else {
+			c.ReadFrom(std)
+		}
+	})
+	if <-started; err != nil {
+		t.Fatal(err)
+	}
+	if out {
+		var wrote atomic.Int64
+		go func() {
+			for p := make([]byte, 4096); second(peer.Write(p)) == nil; {
+				wrote.Add(1)
+			}
+		}()
+		still(nil, func() int { return int(wrote.Load()) })
+	}
+	turned := make(chan struct{})
+	l.Post(func() { close(turned) })
+	patience.Done(t, "a turn of the loop that copies", turned)
+	stdPeer.Close()
+	peer.Close()
+	patience.Within("the end of the copy", func() { copying.Wait() })
 }

@@ -5,13 +5,16 @@ import (
 	"slices"
 
 	"ringo/buf"
+	"ringo/internal/loop"
 	"ringo/internal/relay"
 )
 
 // copyRecords is WriteTo for a connection of records: each becomes one Write. Any goroutine may call it.
 func (c *Conn) copyRecords(w io.Writer) (total int64, err error) {
+	l, _ := loop.Current()
+	to := sinkOf(w, l)
 	for {
-		n, err := c.copyRecord(w)
+		n, err := c.copyRecord(to)
 		total += int64(n)
 		if err == io.EOF {
 			return total, nil
@@ -22,8 +25,8 @@ func (c *Conn) copyRecords(w io.Writer) (total int64, err error) {
 	}
 }
 
-// copyRecord writes the next record. Bytes that are not written are unread again, all of them if w panics.
-func (c *Conn) copyRecord(w io.Writer) (n int, err error) {
+// copyRecord writes the next record. Bytes that are not written are unread again, all of them if the sink panics.
+func (c *Conn) copyRecord(to relay.Sink) (n int, err error) {
 	a, err := c.beginNext()
 	if err != nil {
 		return 0, err
@@ -52,7 +55,7 @@ func (c *Conn) copyRecord(w io.Writer) (n int, err error) {
 		c.core.Leave(a)
 		b.Release()
 	}()
-	return relay.Write(relay.Plain{Writer: w}, p)
+	return relay.Write(to, p)
 }
 
 // readVRecord is ReadV of a record. It reads into one piece first, since the record's length is not known before.

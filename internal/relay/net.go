@@ -16,38 +16,40 @@ import (
 	"ringo/internal/sys"
 )
 
-// Net is a stream of package net as a source and a sink. A goroutine waits as package net does; for a task, a
+// Net is a connection of package net as a source and a sink. A goroutine waits as package net does; for a task, a
 // goroutine of Offload waits in its place, and a cancel leaves the connection's deadline in the past.
 type Net struct {
 	net.Conn
-	l    *loop.Loop // the task's loop; nil: the caller is a goroutine
-	raw  syscall.RawConn
-	fd   fd.FD
-	op   op.Op
-	res  int32
-	once bool // attempt does not wait and repeat
+	l     *loop.Loop // the task's loop; nil: the caller is a goroutine
+	whole bool       // what is read or written is a record or a datagram, which a splice would cut or join
+	raw   syscall.RawConn
+	fd    fd.FD
+	op    op.Op
+	res   int32
+	once  bool // attempt does not wait and repeat
 }
 
-// NetOf returns the stream of package net in v, nil if v is something else. The caller is in a task of l, or in none
-// if l is nil. v may be one of package net's own wrappers, in which io.Copy passes streams.
+// NetOf returns the connection of package net in v, nil if v is something else. The caller is in a task of l, or in
+// none if l is nil. v may be one of package net's own wrappers, in which io.Copy passes streams.
 func NetOf(v any, l *loop.Loop) *Net {
-	c := stream(v)
+	c := netConn(v)
 	if c == nil {
 		return nil
 	}
 	addr := c.LocalAddr() // nil for a zero value
-	if addr == nil || addr.Network() != "tcp" && addr.Network() != "unix" {
+	if addr == nil {
 		return nil
 	}
+	network := addr.Network()
 	raw, err := c.(syscall.Conn).SyscallConn()
 	if err != nil {
 		return nil
 	}
-	return &Net{Conn: c, l: l, raw: raw}
+	return &Net{Conn: c, l: l, whole: network != "tcp" && network != "unix", raw: raw}
 }
 
 // Splices reports whether Drain may be called.
-func (n *Net) Splices() bool { return sys.HaveSplice }
+func (n *Net) Splices() bool { return sys.HaveSplice && !n.whole }
 
 // Wait waits until a read would not block.
 func (n *Net) Wait() error {
@@ -80,6 +82,9 @@ func (n *Net) Write(p []byte) (k int, err error) {
 
 // Fill splices what there is into a pipe, without waiting.
 func (n *Net) Fill(p Pipe) (k int, ok bool, err error) {
+	if n.whole {
+		return 0, false, nil
+	}
 	n.op, n.once = op.Op{Code: op.SpliceIn, Limit: pieceMax, Other: p.W}, true
 	err = n.read()
 	n.once = false

@@ -25,12 +25,16 @@ var wrappers struct {
 	files map[reflect.Type]bool
 }
 
-// stream returns the stream of package net in v; nil if there is none.
-func stream(v any) net.Conn {
+// netConn returns the connection of package net in v; nil if there is none.
+func netConn(v any) net.Conn {
 	switch c := v.(type) {
 	case *net.TCPConn:
 		return c
 	case *net.UnixConn:
+		return c
+	case *net.UDPConn:
+		return c
+	case *net.IPConn:
 		return c
 	}
 	inner, t := embedded[*net.TCPConn](v)

@@ -51,7 +51,7 @@ func TestTypes(t *testing.T) {
 		t.Fatalf("io.Copy hands over %T, %T and %T: no wrappers, so this test shows nothing", from, to, file)
 	}
 	for name, v := range map[string]any{"itself": tcp, "what WriteTo gets": to, "what ReadFrom gets": from} {
-		if stream(v) != net.Conn(tcp) {
+		if netConn(v) != net.Conn(tcp) {
 			t.Errorf("%s (%T) is not known for a TCP connection", name, v)
 		}
 	}
@@ -61,7 +61,7 @@ func TestTypes(t *testing.T) {
 	for _, v := range []any{
 		disguised{tcp}, &disguised{tcp}, struct{ net.Conn }{tcp}, struct{ *net.TCPConn }{tcp}, 1, nil, f,
 	} {
-		if stream(v) != nil {
+		if netConn(v) != nil {
 			t.Errorf("a %T passes for a connection", v)
 		}
 	}
