@@ -389,7 +389,7 @@ func (s *follower) try(come []*feedMessage, joined []byte) (begun int) {
 	if c.core.HasUnsent() {
 		return 0
 	}
-	sent, ok := s.send(joined)
+	sent, ok := s.send(joined, len(come))
 	if !ok {
 		return len(come)
 	}
@@ -406,8 +406,9 @@ func (s *follower) try(come []*feedMessage, joined []byte) (begun int) {
 }
 
 // send sends as much of p, one or more messages, as there is room for. The caller has access. ok is false if the send
-// failed for good: no part of p must be sent again then.
-func (s *follower) send(p []byte) (n int, ok bool) {
+// failed for good: no part of p must be sent again then. taken is how many of the messages are not among those that
+// wait, and are lost as these are.
+func (s *follower) send(p []byte, taken int) (n int, ok bool) {
 	n, err := s.c.tryWriteOwn(p, true)
 	switch {
 	case err == nil, errors.Is(err, os.ErrDeadlineExceeded): // which may be moved
@@ -415,6 +416,7 @@ func (s *follower) send(p []byte) (n int, ok bool) {
 	case errors.Is(err, posix.EMSGSIZE):
 		s.part.f.dropped.Add(1)
 	default:
+		s.part.f.dropped.Add(uint64(taken))
 		s.lose()
 	}
 	return 0, false
@@ -488,7 +490,7 @@ func (s *follower) sendFirst() error {
 		return err
 	}
 	p := s.waiting[0]
-	n, ok := s.send(p)
+	n, ok := s.send(p, 0)
 	if n == 0 && ok && c.core.HasUnsent() || s.gone {
 		return nil
 	}
@@ -496,7 +498,9 @@ func (s *follower) sendFirst() error {
 	switch {
 	case !ok || n == len(p):
 	case c.records(): // a record is sent whole or not at all
-		_, err = c.writeOwn(p)
+		if _, err = c.writeOwn(p); err != nil && !s.gone {
+			s.waiting = slices.Insert(s.waiting, 0, p) // to be sent after a deadline, or lost with the others
+		}
 	default:
 		c.core.SendLater(p[n:])
 	}
