@@ -64,8 +64,11 @@ func (c *Conn) writeToForeign(w io.Writer) (int64, error) {
 
 // sinkOf returns the sink for w, for a caller in a task of l, or in none if l is nil.
 func sinkOf(w io.Writer, l *loop.Loop) relay.Sink {
-	if d, ok := w.(*Conn); ok {
+	switch d := w.(type) {
+	case *Conn:
 		return (*end)(d)
+	case *end: // from copyFrom, by the reader's own WriteTo
+		return d
 	}
 	if n := relay.NetOf(w, l); n != nil {
 		return n
@@ -79,7 +82,7 @@ func sinkOf(w io.Writer, l *loop.Loop) relay.Sink {
 // it does so on a goroutine (Loop.Offload); cancelling the task ends that wait as described at WriteTo. If r is a
 // regular *os.File or *file.File, also inside one or more *io.LimitedReader, its bytes are sent by sendfile(2), from
 // its position on; for those that are not in the page cache a goroutine waits (Loop.Offload). Any other r is read by
-// the calling task, so it must not block outside Ringo.
+// the calling task, up to 32 KiB at a time, so it must not block outside Ringo.
 //
 // Any goroutine may call it; a task parks.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
@@ -105,11 +108,7 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 			return sent, err
 		}
 	}
-	rest := c.copyFrom
-	if !own {
-		rest = func(r io.Reader) (int64, error) { return io.Copy(struct{ io.Writer }{c}, r) }
-	}
-	n, err := rest(r)
+	n, err := c.copyFrom(r)
 	return sent + n, err
 }
 
@@ -121,31 +120,11 @@ func (c *Conn) mayCopy(own bool) error {
 	return c.core.CheckForeign()
 }
 
-// copyFrom is ReadFrom by way of one of the loop's buffers.
+// copyFrom is ReadFrom of any other r, in pieces as large as io.Copy's, so that records are the same whoever calls.
 func (c *Conn) copyFrom(r io.Reader) (int64, error) {
-	b := c.l.Plain().Take()
-	if b == nil {
-		return 0, c.failRes("write", -sys.ENOBUFS)
-	}
-	defer c.l.Plain().Put(b)
-	mem := b.Mem()[:c.l.Config().BufferSize]
-	var total int64
-	for {
-		n, err := r.Read(mem)
-		if n > 0 {
-			written, werr := c.Write(mem[:n])
-			total += int64(written)
-			if werr != nil {
-				return total, werr
-			}
-		}
-		if err == io.EOF {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
-	}
+	chunk := relay.Chunks.Get().(*relay.Chunk)
+	defer relay.Chunks.Put(chunk)
+	return io.CopyBuffer((*end)(c), r, chunk[:])
 }
 
 // relay moves incoming bytes to a sink, for a task of the loop that has access to the input. After that many full

@@ -758,3 +758,41 @@ func TestEmptyRecordIsNoEndForGoroutines(t *testing.T) {
 		})
 	})
 }
+
+// What a reader gives at once is one record, as long as io.Copy has memory for it, whoever copies.
+func TestRecordsCopyOfReader(t *testing.T) {
+	gives, want := []int{1, 20_000, 32 << 10, 40_000}, []int{1, 20_000, 32 << 10, 32 << 10, 40_000 - 32<<10}
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		byCallers(t, cfg, "unixpacket", func(c *sock.Conn, peer unixPeer) error {
+			left := slices.Clone(gives)
+			var got []int
+			ended := make(chan error, 1)
+			go func() {
+				defer close(ended)
+				p := make([]byte, 1<<17)
+				for n, err := peer.Read(p); n > 0 && err == nil; n, err = peer.Read(p) {
+					got = append(got, n)
+				}
+			}()
+			n, err := io.Copy(c, readerFunc(func(p []byte) (int, error) {
+				if len(left) == 0 {
+					return 0, io.EOF
+				}
+				k := min(len(p), left[0])
+				if left[0] -= k; left[0] == 0 {
+					left = left[1:]
+				}
+				return k, nil
+			}))
+			err = errors.Join(err, c.CloseWrite(), waiter(c)(ended))
+			if !slices.Equal(got, want) || int(n) != sum(gives) || err != nil {
+				return fmt.Errorf("%v came of %d bytes, want %v: %v", got, n, want, err)
+			}
+			return nil
+		})
+	})
+}
+
+type readerFunc func(p []byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

@@ -26,8 +26,11 @@ type Sink interface {
 	Splices() bool
 }
 
-// chunks is memory for relays, in use only while it holds bytes.
-var chunks = sync.Pool{New: func() any { return new([32768]byte) }}
+// Chunk is memory for copies, as much as io.Copy takes for one: records that fit into that must fit here, too.
+type Chunk [32768]byte
+
+// Chunks has those that no copy uses. A relay takes one only while it holds bytes.
+var Chunks = sync.Pool{New: func() any { return new(Chunk) }}
 
 // Copy moves bytes until the source's end, and returns how many went out.
 func Copy(to Sink, from Source, pipes *Pipes) (total int64, err error) {
@@ -60,8 +63,8 @@ func Copy(to Sink, from Source, pipes *Pipes) (total int64, err error) {
 
 // copyOnce moves what there is through memory. more is false if there is probably nothing left.
 func copyOnce(to Sink, from Source, m *Mode) (n int, more bool, err error) {
-	chunk := chunks.Get().(*[32768]byte)
-	defer chunks.Put(chunk)
+	chunk := Chunks.Get().(*Chunk)
+	defer Chunks.Put(chunk)
 	n, err = from.Read(chunk[:])
 	more = n == len(chunk)
 	m.Buffer(more)
