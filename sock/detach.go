@@ -303,7 +303,7 @@ type detached struct {
 // enter waits until no WriteTo has the unread bytes. It holds mu when it returns, unless there is an error.
 func (d *detached) enter() error {
 	d.mu.Lock()
-	for d.lent {
+	for d.lent || d.closed {
 		var late <-chan time.Time
 		if !d.limit.IsZero() {
 			late = time.After(time.Until(d.limit))

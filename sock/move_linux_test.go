@@ -3,6 +3,7 @@
 package sock_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/binary"
@@ -1156,5 +1157,33 @@ func TestAdoptSetEnds(t *testing.T) {
 				}
 			})
 		}
+	})
+}
+
+// Behind its Close what DetachConn gives returns net.ErrClosed, as a connection of package net does, and none of the
+// bytes that it still has.
+func TestDetachConnClosed(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
+			send(t, peer, "unread")
+			if _, err := c.Peek(6); err != nil {
+				t.Fatal(err)
+			}
+			conn, err := c.DetachConn()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := conn.Close(); err != nil {
+				t.Error(err)
+			}
+			p := make([]byte, 3)
+			if n, err := conn.Read(p); n != 0 || !errors.Is(err, net.ErrClosed) {
+				t.Errorf("Read = %d, %v", n, err)
+			}
+			var got bytes.Buffer
+			if n, err := io.Copy(&got, conn); n != 0 || got.Len() != 0 || !errors.Is(err, net.ErrClosed) {
+				t.Errorf("io.Copy = %d, %v", n, err)
+			}
+		})
 	})
 }
