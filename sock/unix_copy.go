@@ -25,11 +25,16 @@ func (c *Conn) copyRecords(w io.Writer) (total int64, err error) {
 	}
 }
 
-// copyRecord writes the next record. Bytes that are not written are unread again, all of them if the sink panics.
+// copyRecord writes the next record. Bytes that are not written are unread again, all of them if the sink panics. The
+// record is leased, whatever the program holds of Config.Leases: a copy holds one at a time.
 func (c *Conn) copyRecord(to relay.Sink) (n int, err error) {
-	a, err := c.beginNext()
+	a, err := c.enterRead()
 	if err != nil {
 		return 0, err
+	}
+	if err := c.some(a, 0); err != nil {
+		c.core.Leave(a)
+		return 0, c.failed("read", err)
 	}
 	var b buf.Lease
 	if err = c.lend(a, &b); err == nil && a.Own() {

@@ -796,3 +796,40 @@ func TestRecordsCopyOfReader(t *testing.T) {
 type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+// A copy goes on while the program holds as many leases as it may: it needs but one, for which no program waits.
+func TestRecordsCopyBesideLeases(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, network := range unixNetworks {
+			t.Run(network, func(t *testing.T) {
+				byCallers(t, cfg, network, func(c *sock.Conn, peer unixPeer) error {
+					for {
+						if _, err := peer.Write([]byte("x")); err != nil {
+							return err
+						}
+						b, err := c.Next()
+						if err != nil {
+							if !errors.Is(err, sock.ErrLeases) {
+								return err
+							}
+							break
+						}
+						defer b.Release()
+					}
+					_, err := peer.Write([]byte("more"))
+					var got bytes.Buffer
+					n, copied := c.WriteTo(io.MultiWriter(&got, writerFunc(func(p []byte) (int, error) {
+						if got.Len() == len("xmore") {
+							peer.CloseWrite()
+						}
+						return len(p), nil
+					})))
+					if err = errors.Join(err, copied); got.String() != "xmore" || int(n) != got.Len() || err != nil {
+						return fmt.Errorf("WriteTo = %d, %q: %v", n, got.String(), err)
+					}
+					return nil
+				})
+			})
+		}
+	})
+}
