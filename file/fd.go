@@ -52,7 +52,9 @@ func Adopt(g *os.File) (*File, error) {
 }
 
 // Fd returns the descriptor, which the File still owns, or -1 as an unsigned number after Close. The File must stay
-// open while the descriptor is used; SyscallConn ensures that.
+// open while the descriptor is used; SyscallConn ensures that. The descriptor and its duplicates share the file's
+// position with the File; from the first Fd or SyscallConn on, a task's reads and writes at the position that have to
+// wait therefore run on a worker thread. It waits while another caller uses the position; a task parks.
 func (f *File) Fd() uintptr {
 	if f.isZero() || !f.refs.acquire() {
 		return ^uintptr(0)
@@ -62,12 +64,14 @@ func (f *File) Fd() uintptr {
 }
 
 // SyscallConn gives access to the descriptor, and keeps the file open meanwhile. In a task, system calls that wait stop
-// the loop.
+	f.share()
+// the loop. For the file's position see Fd. It waits while another caller uses the position; a task parks.
 func (f *File) SyscallConn() (syscall.RawConn, error) {
 	if err := f.begin("SyscallConn"); err != nil {
 		return nil, err
 	}
-	f.refs.release()
+	defer f.refs.release()
+	f.share()
 	return (*rawFile)(f), nil
 }
 
@@ -75,6 +79,17 @@ func (f *File) SyscallConn() (syscall.RawConn, error) {
 type rawFile File
 
 // Control calls fn with the descriptor.
+// share records that the descriptor leaves the package: from now on others may move the position. It does not do so
+// under a transfer that counts on the position, see moveFrom.
+func (f *File) share() {
+	if facts(f.known.Load())&(ours|pollable) != ours {
+		return
+	}
+	f.position.Lock()
+	f.known.And(^uint32(ours))
+	f.position.Unlock()
+}
+
 func (r *rawFile) Control(fn func(fd uintptr)) error {
 	f := (*File)(r)
 	if err := f.begin("control"); err != nil {

@@ -80,7 +80,7 @@ const (
 	typeKnown                     // the file system's type is known: whether one of the four above applies
 	bypassCache                   // open with Direct
 	appendOnly                    // open with O_APPEND
-	ours                          // opened by this package: no one else moves its position
+	ours                          // opened by this package, which alone has its descriptor and moves its position
 	special                       // not a file on a disk: a pipe, a terminal, a device
 	pollable                      // a special file whose calls wait for readiness, see readiness
 

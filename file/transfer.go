@@ -191,9 +191,9 @@ func (f *File) look(off int64, n int, known facts, recent bool) (facts, int) {
 }
 
 // moveFrom runs a task's transfer at the position as one at that offset, and advances the position. No one else moves
-// it meanwhile: the file was opened by this package, and the caller has locked the position. Files that take no
-// offset, as some of /proc and of tracefs, return ESPIPE and have done nothing: moveFrom repeats the op without an
-// offset.
+// it meanwhile: the file was opened by this package, no one else has its descriptor, and the caller has locked the
+// position. Files that take no offset, as some of /proc and of tracefs, return ESPIPE and have done nothing: moveFrom
+// repeats the op without an offset.
 func (f *File) moveFrom(c *call, l *loop.Loop) (int32, error) {
 	at, err := f.seek(0, io.SeekCurrent)
 	if err == posix.ESPIPE {

@@ -50,7 +50,7 @@ var rarely = map[string]string{
 	"ringo/upgrade": "Close",
 	// They park for the first question to a file system, while others use the file's position, or only if what they
 	// return is used.
-	"ringo/file": "Cached DirFS Info NewReader NewWriter ReadCached",
+	"ringo/file": "Cached DirFS Fd Info NewReader NewWriter ReadCached SyscallConn",
 }
 
 // Parks reports whether a task may park in a function of Ringo. It ignores the receiver: a promoted method belongs to a
