@@ -87,6 +87,51 @@ func throughFIFO(t *testing.T, l *ringo.Loop, open func(flag int) (*file.File, e
 	}
 }
 
+// A pipe takes no offset: whoever names one is told so, and the pipe keeps its bytes.
+func TestPipeTakesNoOffset(t *testing.T) {
+	const text = "in the pipe"
+	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
+		r, w, err := file.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.WriteString(text); err != nil {
+			t.Fatal(err)
+		}
+		p, q := make([]byte, 3), make([]byte, 2)
+		ranges := []file.ReadRange{{Off: 0, P: p}, {Off: 3, P: q}, {Off: 100}, {Off: 100, P: make([]byte, 1)}}
+		for what, c := range map[string]struct {
+			call func() (int, error)
+			want error
+		}{
+			"ReadAt":     {func() (int, error) { return r.ReadAt(p, 0) }, unix.ESPIPE},
+			"ReadVAt":    {func() (int, error) { return r.ReadVAt([][]byte{p, q}, 3) }, unix.ESPIPE},
+			"ReadCached": {func() (int, error) { return r.ReadCached(p, 0) }, errors.ErrUnsupported},
+			"ReadRanges": {func() (n int, err error) {
+				err = r.ReadRanges(ranges)
+				for _, r := range ranges {
+					if n += r.N; errors.Is(r.Err, unix.ESPIPE) != (len(r.P) > 0) {
+						t.Errorf("ReadRanges: %d bytes at %d: %v", len(r.P), r.Off, r.Err)
+					}
+				}
+				return n, err
+			}, unix.ESPIPE},
+			"ReadRanges of one": {func() (int, error) { return 0, r.ReadRanges(ranges[1:2]) }, unix.ESPIPE},
+			"WriteAt":           {func() (int, error) { return w.WriteAt(p, 0) }, unix.ESPIPE},
+			"WriteVAt":          {func() (int, error) { return w.WriteVAt([][]byte{p, q}, 3) }, unix.ESPIPE},
+		} {
+			if n, err := c.call(); n != 0 || !errors.Is(err, c.want) {
+				t.Errorf("%s = %d, %v, want %v", what, n, err, c.want)
+			}
+		}
+		w.Close()
+		if got, err := io.ReadAll(r); string(got) != text || err != nil {
+			t.Errorf("the pipe had %q, %v, want %q", got, err, text)
+		}
+		r.Close()
+	})
+}
+
 // untilFull waits until a FIFO has no room any more.
 func untilFull(t *testing.T, l *ringo.Loop, f *file.File) {
 	t.Helper()

@@ -293,7 +293,7 @@ func (r *rangeRead) submit() bool {
 	} else {
 		o.Buf = b.vec[0][:min(size, most)]
 	}
-	if route(reads, size, off, task, known|cold) == worker {
+	if route(reads, size, off, task, known|cold) != ring { // a pipe, whose offset a ring would drop
 		o.Flags |= op.Offload
 	}
 	r.fd.Init(b.f.n)
