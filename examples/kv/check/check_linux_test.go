@@ -11,6 +11,7 @@ import (
 	mathrand "math/rand/v2"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -34,6 +35,8 @@ const (
 	stormy = 10 * time.Second
 
 	snapshot = 20 // entries from one snapshot to the next
+
+	down = 150 * time.Millisecond // how long a replica is, also after its disk's error
 )
 
 // zeros is what raft throws its dice with, which have no seed: so all that is left to chance is the world's.
@@ -85,11 +88,20 @@ func world(w *sim.World) {
 		replica := raftkv.Replica{Self: name + ":7000", Peers: peers, Join: name == "four", Dir: "/", Rand: own(w),
 			Election: 200 * time.Millisecond, Snapshot: snapshot}
 		h.Run(nil, func(l *ringo.Loop) error {
-			err := replica.Run(l)
-			if w.Logf("%s: %v", name, err); errors.Is(err, raftkv.ErrCorrupt) {
-				w.Errorf("%s: a crash has left what none can: %v", name, err)
+			for {
+				err := replica.Run(l)
+				if w.Logf("%s: %v", name, err); errors.Is(err, raftkv.ErrCorrupt) {
+					w.Errorf("%s: a crash has left what none can: %v", name, err)
+				}
+				if !errors.Is(err, syscall.EIO) {
+					return err
+				}
+				// After its disk's error it starts again, on a machine that has not crashed: what was not written is
+				// there to be read.
+				if err := l.Sleep(down); err != nil {
+					return err
+				}
 			}
-			return err
 		})
 		replicas = append(replicas, h)
 	}
@@ -116,13 +128,13 @@ func world(w *sim.World) {
 		}
 		return nil
 	}))
-	w.Storm(stormy, sim.Storm{Hosts: replicas, Crash: 2 * time.Second, Down: 150 * time.Millisecond, MidTurn: 0.0003,
+	w.Storm(stormy, sim.Storm{Hosts: replicas, Crash: 2 * time.Second, Down: down, MidTurn: 0.0003,
 		Partition: 3 * time.Second, Cut: 500 * time.Millisecond, Pause: 3 * time.Second, Still: 500 * time.Millisecond,
 		Clock: 5 * time.Second})
 	quarrels(w, replicas)
 	w.Check(w.Wait(programs...))
 	w.MendAll()
-	for _, r := range replicas { // also those whose program has ended with its disk's error
+	for _, r := range replicas {
 		r.Disk.FailSync = 0
 		r.Crash()
 		r.Restart()

@@ -115,12 +115,14 @@ func (d *disk) create(members []string) error {
 	return d.restart(snap)
 }
 
-// replay reads the log, and cuts off what a crash has torn.
+// replay reads the log, cuts off what a crash has torn, and makes the rest durable.
 func (d *disk) replay() error {
 	info, err := d.log.Stat()
 	if err != nil {
 		return err
 	}
+	var last []byte // the body of the last record, and where it is
+	from := int64(0)
 	for d.at < info.Size() {
 		body, err := d.record(d.at, info.Size())
 		if errors.Is(err, ErrCorrupt) {
@@ -134,13 +136,17 @@ func (d *disk) replay() error {
 		if err := d.replayRecord(body); err != nil {
 			return err
 		}
+		last, from = body, d.at
 		d.at += aligned(len(body))
 	}
 	if d.at == 0 {
 		return fmt.Errorf("%w: the log is empty", ErrCorrupt)
 	}
-	// What was read may be in the page cache only: sync it before anything depends on it.
-	return cmp.Or(d.log.Truncate(d.at), d.log.Sync(), d.dir.Sync())
+	// What was read may be in the page cache only: sync it before anything depends on it. If the last process ended
+	// because a sync failed, the kernel takes the last record for written, and another sync would not write it: so write
+	// it again. The records before it are durable, since a replica ends with that error.
+	_, err = write(d.log, from, last)
+	return cmp.Or(err, d.log.Truncate(d.at), d.log.Sync(), d.dir.Sync())
 }
 
 func (d *disk) replayRecord(body []byte) error {

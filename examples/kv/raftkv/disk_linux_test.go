@@ -7,9 +7,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 	"testing"
 
 	"go.etcd.io/raft/v3/raftpb"
+
+	"ringo"
+	"ringo/sim"
 )
 
 // filled is a directory with a log of a few records, and where each of them ends.
@@ -124,6 +129,52 @@ func TestCorrupt(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What a sync that failed has left unwritten is there to be read as long as the machine runs. A replica that is started
+// again there has what it found written before it answers for that: after a crash of the machine it is there, too.
+func TestFailedSync(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		h := w.Host("one")
+		var found []uint64
+		open := func(do func(d *disk) error) {
+			ran := false
+			w.Check(w.Wait(h.Run(nil, func(*ringo.Loop) error {
+				if ran { // a restart of the machine starts all
+					return nil
+				}
+				ran = true
+				d, _, err := openDisk("/", []string{"one"})
+				if err != nil {
+					return err
+				}
+				defer d.close()
+				last, err := d.mem.LastIndex()
+				found = append(found, last)
+				return errors.Join(err, do(d))
+			})))
+		}
+		save := func(d *disk, i uint64) error {
+			return d.save([]*raftpb.Message{{Term: new(uint64(2)), Vote: new(uint64(7)), Commit: new(uint64(1)),
+				Entries: []*raftpb.Entry{{Index: new(i), Term: new(uint64(2)), Data: make([]byte, 700)}}}})
+		}
+		open(func(d *disk) error { return save(d, 2) })
+		open(func(d *disk) error {
+			h.Disk.FailSync = 1
+			defer func() { h.Disk.FailSync = 0 }()
+			if err := save(d, 3); !errors.Is(err, syscall.EIO) {
+				w.Errorf("a save whose sync fails: %v, want EIO", err)
+			}
+			return nil
+		})
+		open(func(*disk) error { return nil })
+		h.Crash()
+		h.Restart()
+		open(func(*disk) error { return nil })
+		if want := []uint64{1, 2, 3, 3}; !slices.Equal(found, want) {
+			w.Errorf("the last entries that it found are %v, want %v", found, want)
+		}
+	})
 }
 
 // A snapshot has the log begin again, with what is behind it, and the one before is removed.
