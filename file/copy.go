@@ -24,7 +24,8 @@ const copyBuffer = 256 << 10
 // with the same result. It returns the number of bytes copied. Within one file, opened twice, it copies only towards
 // the beginning: to a position after src's it fails with EINVAL, since src's end would move forever. It may wait; a
 // task parks, and a cancelled one stops between two steps: another Copy continues from there. Only a copy between two
-// FIFOs may then lose the bytes read last, 256 KiB at most.
+// FIFOs may then lose the bytes read last, 256 KiB at most. While it waits for a pipe, FIFO or terminal, others may use
+// the other side's position.
 func Copy(dst, src *File) (n int64, err error) {
 	if dst == src {
 		return 0, src.fail("copy", posix.EINVAL)
@@ -69,10 +70,11 @@ func (f *File) copyN(src *File, n int64) (done int64, err error) {
 	if err := f.with(src, func() error { return nil }); err != nil {
 		return 0, err
 	}
+	if f.pollable() || src.pollable() {
+		return f.copyBytes(src, n, n < 0)
+	}
 	err = f.atPositions(src, func() (err error) {
-		if !f.pollable() && !src.pollable() {
-			done, err = f.copyRange(src, n)
-		}
+		done, err = f.copyRange(src, n)
 		// Nothing was copied, without an error: files of /proc answer so, whatever they hold.
 		if err == nil && done == 0 || refusesRange(err) {
 			var more int64
@@ -165,7 +167,8 @@ func isAny(err error, numbers ...errno) bool {
 	return slices.ContainsFunc(numbers, func(no errno) bool { return isErrno(err, no) })
 }
 
-// copyBytes copies by reads and writes.
+// copyBytes copies by reads and writes. The caller has locked both positions, unless one side is pollable: then the
+// other side's position is locked for each read and each write, and not while the copy waits for the pollable side.
 func (f *File) copyBytes(src *File, n int64, all bool) (done int64, err error) {
 	size := int64(copyBuffer)
 	if !all {
@@ -177,23 +180,39 @@ func (f *File) copyBytes(src *File, n int64, all bool) (done int64, err error) {
 		if !all {
 			p = b[:min(int64(len(b)), n-done)]
 		}
-		m, _, err := src.get(p)
+		m, at, err := src.getFor(f, p)
 		if err != nil || m == 0 {
 			return done, err
 		}
-		wrote, err := f.take(p[:m])
+		wrote, err := f.take(src, p[:m])
 		done += int64(wrote)
 		if err != nil {
-			src.unread(m - wrote)
+			src.unread(f, m-wrote, at)
 			return done, err
 		}
 	}
 	return done, nil
 }
 
-// take writes at the position the bytes that were read for f. A task that is cancelled still writes them to a disk: if
-// they came from a FIFO, they would be lost otherwise.
-func (f *File) take(p []byte) (int, error) {
+// getFor reads at the position for a copy to dst. If it has locked the position for this, it returns where that is
+// then.
+func (f *File) getFor(dst *File, p []byte) (n int, at int64, err error) {
+	if f.pollable() || !dst.pollable() {
+		n, _, err = f.get(p)
+		return n, 0, err
+	}
+	err = f.atPositions(f, func() (err error) {
+		if n, _, err = f.get(p); err == nil {
+			at, _ = f.seek(0, io.SeekCurrent)
+		}
+		return err
+	})
+	return n, at, err
+}
+
+// take writes at the position the bytes that were read from src. A task that is cancelled still writes them to a disk:
+// if they came from a FIFO, they would be lost otherwise.
+func (f *File) take(src *File, p []byte) (int, error) {
 	if err := f.begin("write"); err != nil {
 		return 0, err
 	}
@@ -202,16 +221,27 @@ func (f *File) take(p []byte) (int, error) {
 		return f.writeReady(p)
 	}
 	defer shield()()
+	if src.pollable() {
+		f.position.Lock()
+		defer f.position.Unlock()
+	}
 	return f.put(p, -1)
 }
 
-// unread moves the position back over n bytes that were read but not written. For a FIFO, which has none, they are
-// lost.
-func (f *File) unread(n int) {
+// unread moves the position back over n bytes that were read but not written to dst. For a FIFO, which has none, they
+// are lost. A position that is no longer at, because others have used it meanwhile, stays where it is.
+func (f *File) unread(dst *File, n int, at int64) {
 	if f.pollable() || f.begin("seek") != nil {
 		return
 	}
 	defer f.refs.release()
+	if dst.pollable() {
+		f.position.Lock()
+		defer f.position.Unlock()
+		if now, err := f.seek(0, io.SeekCurrent); err != nil || now != at {
+			return
+		}
+	}
 	f.seek(int64(-n), io.SeekCurrent)
 }
 

@@ -358,51 +358,129 @@ func TestCopiesByTheKernel(t *testing.T) {
 	})
 }
 
-// A copy that waits for a pipe keeps nobody from the file, and a cancel or Close ends it.
+// A copy that waits for a pipe keeps nobody from the file, neither from its position nor from closing it, and a cancel
+// or Close ends it.
 func TestCopyThatWaits(t *testing.T) {
+	for what, copies := range map[string]func(dst, src *file.File) (int64, error){
+		"io.Copy": func(dst, src *file.File) (int64, error) { return io.Copy(dst, src) },
+		"Copy":    file.Copy,
+	} {
+		t.Run(what, func(t *testing.T) {
+			eachCaller(t, func(t *testing.T, l *ringo.Loop) { copyWaits(t, l, copies) })
+		})
+	}
+}
+
+func copyWaits(t *testing.T, l *ringo.Loop, copies func(dst, src *file.File) (int64, error)) {
+	t.Helper()
+	r, w, err := file.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := file.Create(tempDir(t) + "/f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.WriteString("came,")
+	want, stop := fs.ErrClosed, func() { r.Close() }
+	work := func() {
+		if n, err := copies(f, r); n != 5 || !errors.Is(err, want) {
+			t.Errorf("copied %d, %v, want 5, %v", n, err, want)
+		}
+	}
+	var join func()
+	if l != nil {
+		task := l.Go(work)
+		join, stop = func() { task.Wait() }, task.Cancel
+		want = context.Canceled
+	} else {
+		join = begin(nil, work)
+	}
+	for size := int64(0); size == 0; pause(l) {
+		info, err := f.Stat()
+		if err != nil {
+			t.Fatal(err)
+		}
+		size = info.Size()
+	}
+	if at, err := f.Seek(0, io.SeekCurrent); at != 5 || err != nil {
+		t.Errorf("Seek beside a copy = %d, %v", at, err)
+	}
+	if n, err := f.WriteString(" went"); n != 5 || err != nil {
+		t.Errorf("WriteString beside a copy = %d, %v", n, err)
+	}
+	if err := f.Close(); err != nil {
+		t.Errorf("Close beside a copy: %v", err)
+	}
+	stop()
+	join()
+	if got, _ := readFile(f.Name()); string(got) != "came, went" {
+		t.Errorf("the file holds %q", got)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	r.Close()
+}
+
+// A Copy that waits for room in a pipe keeps nobody from the file's position. What the pipe did not take when a cancel
+// or an error ends the copy is there to be read, unless someone else has moved the position meanwhile.
+func TestCopyThatWaitsForRoom(t *testing.T) {
 	eachCaller(t, func(t *testing.T, l *ringo.Loop) {
-		r, w, err := file.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		f, err := file.Create(tempDir(t) + "/f")
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.WriteString("came,")
-		want, stop := fs.ErrClosed, func() { r.Close() }
-		work := func() {
-			if n, err := io.Copy(f, r); n != 5 || !errors.Is(err, want) {
-				t.Errorf("io.Copy = %d, %v, want 5, %v", n, err, want)
-			}
-		}
-		var join func()
-		if l != nil {
-			task := l.Go(work)
-			join, stop = func() { task.Wait() }, task.Cancel
-			want = context.Canceled
-		} else {
-			join = begin(nil, work)
-		}
-		for size := int64(0); size == 0; pause(l) {
-			info, err := f.Stat()
+		for _, moved := range []bool{false, true} {
+			r, w, err := file.Pipe()
 			if err != nil {
 				t.Fatal(err)
 			}
-			size = info.Size()
+			name := filepath.Join(tempDir(t), "src")
+			if err := writeFile(name, large(), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			src, err := file.Open(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			copied := int64(0)
+			work := func() {
+				n, err := file.Copy(w, src)
+				if copied = n; err == nil {
+					t.Errorf("Copy of a file that has no room = %d, nil", n)
+				}
+			}
+			join, stop := func() {}, func() { w.Close() }
+			if l != nil {
+				task := l.Go(work)
+				join, stop = func() { task.Wait() }, task.Cancel
+			} else {
+				join = begin(nil, work)
+			}
+			for at := int64(0); at == 0; pause(l) { // it has read what it can't write
+				if at, err = src.Seek(0, io.SeekCurrent); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if moved {
+				if _, err := src.Seek(1<<20, io.SeekStart); err != nil {
+					t.Error(err)
+				}
+			}
+			stop()
+			join()
+			w.Close()
+			got, err := io.ReadAll(r)
+			if err != nil || int64(len(got)) != copied || !bytes.Equal(got, large()[:copied]) {
+				t.Errorf("Copy = %d, and the pipe had %d bytes, %v", copied, len(got), err)
+			}
+			want := copied
+			if moved {
+				want = 1 << 20
+			}
+			if at, err := src.Seek(0, io.SeekCurrent); at != want || err != nil {
+				t.Errorf("after %d bytes, moved %v, the position is %d, %v, want %d", copied, moved, at, err, want)
+			}
+			r.Close()
+			src.Close()
 		}
-		if n, err := f.WriteString(" went"); n != 5 || err != nil {
-			t.Errorf("WriteString beside a copy = %d, %v", n, err)
-		}
-		stop()
-		join()
-		if got, _ := readFile(f.Name()); string(got) != "came, went" {
-			t.Errorf("the file holds %q", got)
-		}
-		if err := errors.Join(f.Close(), w.Close()); err != nil {
-			t.Error(err)
-		}
-		r.Close()
 	})
 }
 
