@@ -292,10 +292,14 @@ func CopyFile(dst, src string) (n int64, err error) {
 	return n, err
 }
 
-// copyFile copies all of src to f, which is empty.
+// copyFile copies all of src to f, which is empty if it is a regular file. Any other f gets holes, too, as zeros.
 func (f *File) copyFile(src *File, info fs.FileInfo) (n int64, err error) {
 	size := info.Size()
-	if !info.Mode().IsRegular() || size == 0 {
+	to, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	if !info.Mode().IsRegular() || !to.Mode().IsRegular() || size == 0 {
 		return Copy(f, src)
 	}
 	if f.clone(src) == nil {
@@ -320,7 +324,10 @@ func (f *File) copyFile(src *File, info fs.FileInfo) (n int64, err error) {
 			return n, err
 		}
 		m, err := f.copyN(src, hole-data)
-		if n = data + m; err != nil || m < hole-data {
+		if m > 0 {
+			n = data + m
+		}
+		if err != nil || m < hole-data {
 			return n, err // the file was truncated meanwhile
 		}
 		at = hole

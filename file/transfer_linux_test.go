@@ -484,6 +484,90 @@ func TestCopyThatWaitsForRoom(t *testing.T) {
 	})
 }
 
+// CopyFile writes to what has no position, from the first byte to the last.
+func TestCopyFileToFIFO(t *testing.T) {
+	eachCallerHere(t, func(t *testing.T, l *ringo.Loop) {
+		dir := tempDir(t)
+		src, dst := filepath.Join(dir, "src"), filepath.Join(dir, "fifo")
+		if err := file.Mkfifo(dst, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for what, make := range map[string]func(f *file.File) error{
+			"bytes": func(f *file.File) error { _, err := f.Write(long); return err },
+			"a hole": func(f *file.File) error {
+				_, err := f.WriteAt(long, 100_000)
+				return errors.Join(err, f.Truncate(200_000))
+			},
+			"nothing": func(*file.File) error { return nil },
+		} {
+			f, err := file.Create(src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(make(f), f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			want, err := readFile(src)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []byte
+			join := begin(l, func() {
+				if got, err = file.ReadFile(dst); err != nil {
+					t.Error(err)
+				}
+			})
+			if n, err := file.CopyFile(dst, src); n != int64(len(want)) || err != nil {
+				t.Errorf("%s: CopyFile = %d, %v, want %d", what, n, err, len(want))
+			}
+			join()
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s: the FIFO gave %d bytes, or others, want %d", what, len(got), len(want))
+			}
+		}
+	})
+}
+
+// empties empties a file once it has been asked where its data ends.
+type empties struct {
+	kernel.Host
+	name string
+}
+
+func (k *empties) Lseek(fd int32, off int64, whence int) (int64, int32) {
+	at, res := k.Host.Lseek(fd, off, whence)
+	if whence == file.SeekHole {
+		os.Truncate(k.name, 0)
+	}
+	return at, res
+}
+
+// Of a file that is emptied meanwhile CopyFile counts what it has copied, and not the hole before.
+func TestCopyFileOfEmptied(t *testing.T) {
+	dir := t.TempDir()
+	k := &empties{name: filepath.Join(dir, "src")}
+	defer kernel.Through(k)()
+	eachCallerHere(t, func(t *testing.T, _ *ringo.Loop) {
+		f, err := os.Create(k.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.WriteAt(long, 1<<20); err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		dst := filepath.Join(dir, "dst")
+		n, err := file.CopyFile(dst, k.name)
+		info, err2 := os.Stat(dst)
+		if err != nil || err2 != nil {
+			t.Fatal(err, err2)
+		}
+		if n != info.Size() {
+			t.Errorf("CopyFile = %d, and the copy has %d bytes", n, info.Size())
+		}
+	})
+}
+
 // Where the file system can, CopyFile and Copy share blocks and copy none, until one of the
 // two files is changed.
 func TestCopyShares(t *testing.T) {
