@@ -1,10 +1,9 @@
 package file
 
 import (
+	"errors"
 	"io/fs"
 	"path"
-
-	"ringo/internal/sys"
 )
 
 // FS returns the directory as an fs.FS, for any goroutine and any task: with fs.ReadDirFS, fs.StatFS, fs.ReadFileFS,
@@ -34,7 +33,12 @@ func (s dirFS) at(what, name string) (string, error) {
 }
 
 // seen replaces the name in an error by the one that the caller has given.
-func seen(err error, what, name string) error { return pathError(what, name, withoutPath(err)) }
+func seen(err error, name string) error {
+	if p := (*fs.PathError)(nil); errors.As(err, &p) {
+		return pathError(p.Op, name, p.Err)
+	}
+	return err
+}
 
 // Open opens a file or a directory, as a *File.
 func (s dirFS) Open(name string) (fs.File, error) {
@@ -44,7 +48,7 @@ func (s dirFS) Open(name string) (fs.File, error) {
 	}
 	f, err := s.d.Open(at)
 	if err != nil {
-		return nil, seen(err, "open", name)
+		return nil, seen(err, name)
 	}
 	return f, nil
 }
@@ -56,35 +60,35 @@ func (s dirFS) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	entries, err := s.d.ReadDir(at)
-	return entries, seen(err, "readdir", name)
+	return entries, seen(err, name)
 }
 
 // Stat describes a file.
-func (s dirFS) Stat(name string) (fs.FileInfo, error) { return s.stat("stat", name, 0) }
+func (s dirFS) Stat(name string) (fs.FileInfo, error) { return s.stat("stat", name, s.d.Stat) }
 
 // Lstat describes a link itself.
-func (s dirFS) Lstat(name string) (fs.FileInfo, error) { return s.stat("lstat", name, sys.ONofollow) }
+func (s dirFS) Lstat(name string) (fs.FileInfo, error) { return s.stat("lstat", name, s.d.Lstat) }
 
-func (s dirFS) stat(what, name string, flags int) (fs.FileInfo, error) {
+func (s dirFS) stat(what, name string, stat func(string) (fs.FileInfo, error)) (fs.FileInfo, error) {
 	at, err := s.at(what, name)
 	if err != nil {
 		return nil, err
 	}
-	info, err := s.d.stat(what, at, flags)
+	info, err := stat(at)
 	if err != nil {
-		return nil, seen(err, what, name)
+		return nil, seen(err, name)
 	}
 	return info, nil
 }
 
 // ReadFile returns the content of a file.
 func (s dirFS) ReadFile(name string) ([]byte, error) {
-	at, err := s.at("open", name)
+	at, err := s.at("readfile", name)
 	if err != nil {
 		return nil, err
 	}
 	b, err := s.d.ReadFile(at)
-	return b, seen(err, "open", name)
+	return b, seen(err, name)
 }
 
 // ReadLink returns the target of a link.
@@ -94,7 +98,7 @@ func (s dirFS) ReadLink(name string) (string, error) {
 		return "", err
 	}
 	to, err := s.d.Readlink(at)
-	return to, seen(err, "readlink", name)
+	return to, seen(err, name)
 }
 
 // Sub returns the files below a directory, which need not exist yet.

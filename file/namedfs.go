@@ -40,7 +40,7 @@ func (s namedFS) Open(name string) (fs.File, error) {
 	}
 	f, err := Open(at)
 	if err != nil {
-		return nil, seen(err, "open", name)
+		return nil, seen(err, name)
 	}
 	return f, nil
 }
@@ -52,7 +52,7 @@ func (s namedFS) ReadDir(name string) ([]fs.DirEntry, error) {
 		return nil, err
 	}
 	entries, err := ReadDir(at)
-	return entries, seen(err, "readdir", name)
+	return entries, seen(err, name)
 }
 
 // ReadFile returns the content of a file.
@@ -62,7 +62,7 @@ func (s namedFS) ReadFile(name string) ([]byte, error) {
 		return nil, err
 	}
 	b, err := ReadFile(at)
-	return b, seen(err, "open", name)
+	return b, seen(err, name)
 }
 
 // Stat describes a file.
@@ -78,7 +78,7 @@ func (s namedFS) stat(what, name string, stat func(string) (fs.FileInfo, error))
 	}
 	info, err := stat(at)
 	if err != nil {
-		return nil, seen(err, what, name)
+		return nil, seen(err, name)
 	}
 	return info, nil
 }
@@ -90,7 +90,7 @@ func (s namedFS) ReadLink(name string) (string, error) {
 		return "", err
 	}
 	to, err := Readlink(at)
-	return to, seen(err, "readlink", name)
+	return to, seen(err, name)
 }
 
 // OpenInRoot opens a file in a directory for reading, and follows no link out of that, as os.OpenInRoot does. For
