@@ -46,7 +46,7 @@ func CreateAtomic(name string, perm fs.FileMode) (*AtomicFile, error) {
 	}
 	for range triesMax {
 		temp := ".ringo-" + strconv.FormatUint(loop.Rand(), 36)
-		f, err := dir.OpenFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
+		f, err := dir.openFile(temp, os.O_RDWR|os.O_CREATE|os.O_EXCL, perm)
 		if err == nil {
 			return &AtomicFile{File: f, dir: dir, base: base, temp: temp, name: name}, nil
 		}

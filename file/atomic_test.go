@@ -287,3 +287,25 @@ func TestRenames(t *testing.T) {
 		}
 	})
 }
+
+// What has a mode beyond the permissions is made, in each way in which a file gets its content at once.
+func TestWholeFilesOfAMode(t *testing.T) {
+	const perm = 0o750 | fs.ModeSetgid
+	eachCaller(t, func(t *testing.T, _ *ringo.Loop) {
+		for what, write := range map[string]func(name string, data []byte, perm fs.FileMode) error{
+			"WriteFile": file.WriteFile, "WriteFileAtomic": file.WriteFileAtomic} {
+			name := filepath.Join(tempDir(t), "file")
+			if err := write(name, nil, perm); err != nil {
+				t.Errorf("%s: %v", what, err)
+				continue
+			}
+			info, err := statOf(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if info.Mode() != perm {
+				t.Errorf("%s: mode %v, want %v", what, info.Mode(), perm)
+			}
+		}
+	})
+}

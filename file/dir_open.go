@@ -19,10 +19,15 @@ func (d *Root) Create(name string) (*File, error) {
 
 // OpenFile opens a file in d with os's flags, and Direct. perm is the mode of a new file, before the umask; one with
 // bits beyond 0777 is refused, as by os.Root: Chmod sets them. It may wait; a task parks.
-func (d *Root) OpenFile(name string, flag int, perm fs.FileMode) (f *File, err error) {
+func (d *Root) OpenFile(name string, flag int, perm fs.FileMode) (*File, error) {
 	if perm.Perm() != perm {
 		return nil, pathError("openat", name, errMode)
 	}
+	return d.openFile(name, flag, perm)
+}
+
+// openFile is OpenFile with any perm.
+func (d *Root) openFile(name string, flag int, perm fs.FileMode) (f *File, err error) {
 	err = d.on("openat", name, func() error {
 		n, err := d.open(name, flag, modeBits(perm))
 		if err == nil {
