@@ -27,9 +27,6 @@ const copyBuffer = 256 << 10
 // FIFOs may then lose the bytes read last, 256 KiB at most. While it waits for a pipe, FIFO or terminal, others may use
 // the other side's position.
 func Copy(dst, src *File) (n int64, err error) {
-	if dst == src {
-		return 0, src.fail("copy", posix.EINVAL)
-	}
 	if err := dst.with(src, func() error { return dst.mayFollow(src) }); err != nil {
 		return 0, err
 	}
@@ -39,6 +36,9 @@ func Copy(dst, src *File) (n int64, err error) {
 // mayFollow returns an error if f is the same file as src and would be written at or past where src is read: the copy
 // would read what it has written, without end.
 func (f *File) mayFollow(src *File) error {
+	if f == src {
+		return f.fail("copy", posix.EINVAL)
+	}
 	to, err := statAt(f.n, "", sys.AtEmptyPath)
 	if err != nil {
 		return f.fail("copy", err)

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"math"
 	"os"
 	"syscall"
 
@@ -14,6 +15,9 @@ import (
 // polled, such as a pipe or an eventfd, are set to non-blocking mode, which all users of the open file share. It
 // returns nil if fd is not an open descriptor, as os.NewFile does.
 func NewFile(fd uintptr, name string) *File {
+	if fd > math.MaxInt32 {
+		return nil
+	}
 	flags := loop.Kernel().Getfl(int32(fd))
 	if flags < 0 {
 		return nil
@@ -60,11 +64,11 @@ func (f *File) Fd() uintptr {
 		return ^uintptr(0)
 	}
 	defer f.refs.release()
+	f.share()
 	return uintptr(f.n)
 }
 
 // SyscallConn gives access to the descriptor, and keeps the file open meanwhile. In a task, system calls that wait stop
-	f.share()
 // the loop. For the file's position see Fd. It waits while another caller uses the position; a task parks.
 func (f *File) SyscallConn() (syscall.RawConn, error) {
 	if err := f.begin("SyscallConn"); err != nil {
@@ -75,10 +79,6 @@ func (f *File) SyscallConn() (syscall.RawConn, error) {
 	return (*rawFile)(f), nil
 }
 
-// rawFile is a File as a syscall.RawConn.
-type rawFile File
-
-// Control calls fn with the descriptor.
 // share records that the descriptor leaves the package: from now on others may move the position. It does not do so
 // under a transfer that counts on the position, see moveFrom.
 func (f *File) share() {
@@ -90,6 +90,10 @@ func (f *File) share() {
 	f.position.Unlock()
 }
 
+// rawFile is a File as a syscall.RawConn.
+type rawFile File
+
+// Control calls fn with the descriptor.
 func (r *rawFile) Control(fn func(fd uintptr)) error {
 	f := (*File)(r)
 	if err := f.begin("control"); err != nil {

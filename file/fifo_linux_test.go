@@ -298,8 +298,10 @@ func TestAdopt(t *testing.T) {
 		if err := raw.Control(func(uintptr) {}); !errors.Is(err, fs.ErrClosed) {
 			t.Errorf("Control after Close: %v, want fs.ErrClosed", err)
 		}
-		if file.NewFile(1<<20, "none") != nil {
-			t.Error("NewFile of no descriptor gives a File")
+		for _, none := range []uint64{1 << 20, 1 << 31, 1<<32 - 1, 1 << 32, 1<<63 | 1} {
+			if f := file.NewFile(uintptr(none), "none"); f != nil {
+				t.Errorf("NewFile of %#x gives a File of %d", none, int32(f.Fd()))
+			}
 		}
 	})
 }
