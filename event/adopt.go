@@ -112,6 +112,6 @@ func (c *Conn) part() {
 		p.Err = c.in.Err()
 	}
 	c.e.l.Forget(&c.fd)
-	p.FD = c.fd.Take()
+	p.FD, p.Linger = c.fd.Take(), c.set.linger
 	o.parted = true
 }

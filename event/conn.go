@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"ringo/internal/fd"
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/stream"
@@ -41,15 +42,18 @@ type Conn struct {
 // state is where a connection is in its life.
 //
 //	opening ──▶ open ──▶ closing ──▶ closed
-//	   └────────────────────▲
+//	   └────────────────────▲  └──▶ lingering ▲
+//	                                    └─────┘
 //
 // closing: no more input is shown and no more output taken; written bytes are being sent, and ops ended.
+// lingering: a goroutine is in close(2), which waits for the peer, as SO_LINGER asks for.
 type state uint8
 
 const (
 	opening state = iota // it is being dialled
 	open
 	closing
+	lingering
 	closed
 )
 
@@ -70,6 +74,7 @@ const (
 	leaving                      // Detach was called
 	sendFailed                   // a send has failed, which is the reason of the end
 	telling                      // a function is queued that must be called before OnClose
+	lost                         // something that was written was not sent: the peer must not see an orderly end
 )
 
 // settings are a connection's settings. Most connections share defaults.
@@ -78,7 +83,8 @@ type settings struct {
 	unread    int
 	unref     bool // Wait does not wait for it
 	timeouts  *timeouts
-	records   bool // it carries records
+	records   bool  // it carries records
+	linger    int32 // as Parts.Linger: SO_LINGER was set before the connection came here, or by SyscallConn
 
 	local, remote net.Addr // once it is closed
 }
@@ -283,8 +289,9 @@ func (c *Conn) Close() {
 	c.end(byCall)
 }
 
-// Abort is like Close, but drops unsent bytes. While Detach is under way Close does nothing, since a task is about to
-// own the connection; Abort ends it, and makes Detach fail.
+// Abort is like Close, but drops unsent bytes. If there are any, a TCP connection is reset, as whenever unsent bytes are
+// dropped, so that the peer does not take what it has got for the whole. While Detach is under way Close does nothing,
+// since a task is about to own the connection; Abort ends it, and makes Detach fail.
 func (c *Conn) Abort() {
 	c.here("Conn.Abort")
 	c.end(byCall)
@@ -322,6 +329,9 @@ func (c *Conn) end(why reason) {
 // fail ends the connection, and drops unsent bytes. If there are any, that is the reason, even after Close.
 func (c *Conn) fail(why reason) {
 	c.end(why)
+	if c.state == lingering {
+		c.lingered()
+	}
 	if c.state == closing && c.flags&leaving == 0 {
 		c.e.l.Outbox().SendNow(&c.accepted) // what has no room is dropped with the rest
 		if c.reason == byCall && c.out != nil && c.out.drop == nil && c.out.waiting() > 0 {
@@ -366,9 +376,42 @@ func (c *Conn) finish() {
 		c.part()
 	}
 	c.leaveFilling()
+	if n := c.fd.Sys(); n != none && c.set.linger > 1 && !c.hasLost() && !c.e.refuses() {
+		c.state = lingering
+		l.Forget(&c.fd)
+		handle.CloseLingering(l, c.fd.Take(), func() {}, c.lingered)
+		return
+	}
 	why := c.why()
 	c.release()
 	c.h.OnClose(c, why)
+}
+
+// lingered ends the wait for a close(2) that lingers.
+func (c *Conn) lingered() {
+	if c.state == lingering {
+		c.state = closing
+		c.wake()
+	}
+}
+
+// hasLost reports whether something that was written is not sent.
+func (c *Conn) hasLost() bool {
+	o := c.out
+	return c.flags&lost != 0 || o != nil && (o.first < len(o.pieces) || o.parts != nil && len(o.parts.Unsent) > 0)
+}
+
+// closeFD closes the descriptor, and waits for nothing.
+func (c *Conn) closeFD() {
+	switch k, n := c.e.l.Kernel(), c.fd.Sys(); {
+	case n == none:
+		return
+	case c.hasLost():
+		k.SetLinger(n, 0)
+	case c.set.linger > 1:
+		k.SetLinger(n, -1)
+	}
+	c.e.l.CloseFD(&c.fd)
 }
 
 // release closes the descriptor, and removes the connection from its loop.
@@ -382,9 +425,7 @@ func (c *Conn) release() {
 		e.l.Timers().Remove(&t.t)
 	}
 	c.dropRecheck()
-	if c.fd.Sys() != none {
-		e.l.CloseFD(&c.fd)
-	}
+	c.closeFD()
 	e.l.Handles().Closed(loop.KindConn)
 	if c.from != nil {
 		c.from.closed()

@@ -57,6 +57,9 @@ func (c *Conn) dialed(p handle.Parts, err error) {
 		c.begin(p)
 		return
 	case err == nil:
+		if p.Linger > 1 {
+			c.e.l.Kernel().SetLinger(p.FD, -1)
+		}
 		c.e.l.Kernel().Close(p.FD)
 	case c.state == opening:
 		c.out.err = err
@@ -69,6 +72,7 @@ func (c *Conn) dialed(p handle.Parts, err error) {
 func (c *Conn) begin(p handle.Parts) {
 	c.fd = fd.FD{}
 	c.fd.Init(p.FD)
+	c.keepLinger(p.Linger)
 	c.flags |= toOpen
 	if !c.e.l.Lends() {
 		c.in.Retry()

@@ -766,6 +766,135 @@ func TestEndOfClosed(t *testing.T) {
 	}
 }
 
+// drops are the ways in which a connection ends with something unsent. Those of files send a part of one.
+var drops = map[string]func(t *testing.T, c *event.Conn, drain func()){
+	"Abort":        func(_ *testing.T, c *event.Conn, _ func()) { muchUnsent(c); c.Abort() },
+	"Close, Abort": func(_ *testing.T, c *event.Conn, _ func()) { muchUnsent(c); c.Close(); c.Abort() },
+	"Stop":         func(_ *testing.T, c *event.Conn, _ func()) { muchUnsent(c); c.Loop().Stop() },
+	"Close, Stop":  func(_ *testing.T, c *event.Conn, _ func()) { muchUnsent(c); c.Close(); c.Loop().Stop() },
+	"Grace":        func(_ *testing.T, c *event.Conn, drain func()) { muchUnsent(c); drain() },
+	"Close, Grace": func(_ *testing.T, c *event.Conn, drain func()) { muchUnsent(c); c.Close(); drain() },
+	"left open":    func(_ *testing.T, c *event.Conn, drain func()) { muchUnsent(c); drain() },
+	"OnTimeout": func(_ *testing.T, c *event.Conn, _ func()) {
+		muchUnsent(c)
+		event.Base{}.OnTimeout(c, event.WriteTimeout)
+	},
+	"panic": func(_ *testing.T, c *event.Conn, _ func()) { muchUnsent(c); panic("oops") },
+	"accepted, Abort": func(t *testing.T, c *event.Conn, _ func()) {
+		fillUp(t, c)
+		c.Write(make([]byte, 4000))
+		c.Abort()
+	},
+	"Abort beside Detach": func(_ *testing.T, c *event.Conn, _ func()) {
+		muchUnsent(c)
+		c.Loop().Ringo().Go(func() { c.Detach() })
+		c.Loop().Ringo().Go(c.Abort)
+	},
+	"Abort behind Detach's end": func(_ *testing.T, c *event.Conn, _ func()) {
+		c.SetMarks(1, 100<<20)
+		c.WriteThen(make([]byte, 32<<20), func(error) { c.Abort() })
+		c.Loop().Ringo().Go(func() { c.Detach() })
+	},
+	"a short file": func(t *testing.T, c *event.Conn, _ func()) {
+		f := fileOf(t, 100_000)
+		c.SendFile(f, 0, 200_000, nil)
+	},
+	"a file that can't be read": func(t *testing.T, c *event.Conn, _ func()) {
+		c.Write([]byte("head"))
+		c.SendFile(brokenFile{unresident(t)}, 0, 1<<20, nil)
+	},
+}
+
+// muchUnsent writes more than two sockets hold.
+func muchUnsent(c *event.Conn) {
+	c.SetMarks(1, 100<<20)
+	c.Write(make([]byte, 32<<20))
+}
+
+// fileOf is a file of so many bytes.
+func fileOf(t *testing.T, size int) *os.File {
+	t.Helper()
+	f, err := os.Create(t.TempDir() + "/f")
+	if err == nil {
+		t.Cleanup(func() { f.Close() })
+		_, err = f.Write(make([]byte, size))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// brokenFile is a file that can't be read.
+type brokenFile struct{ *os.File }
+
+func (brokenFile) ReadAt([]byte, int64) (int, error) { return 0, syscall.EIO }
+
+// endOf has open called for a connection to a peer that reads once the Run has returned, and returns how that ended.
+// If left is set the Run does not wait for the connection.
+func endOf(t *testing.T, cfg ringo.Config, left bool, open func(c *event.Conn, drain func())) error {
+	t.Helper()
+	ctx, drain := context.WithCancel(t.Context())
+	defer drain()
+	type dialed struct {
+		c   net.Conn
+		err error
+	}
+	dials := make(chan dialed, 1)
+	patience.Within(t.Name(), func() {
+		ringo.Run(ctx, &cfg, func(r *ringo.Loop) error {
+			l, opened := event.On(r), ringo.NewChan[bool](1)
+			addr := listenOnce(t, l, &funcs{open: func(c *event.Conn) {
+				opened.TrySend(true)
+				open(c, drain)
+			}})
+			go func() {
+				c, err := net.DialTimeout("tcp", addr, patience.Max)
+				dials <- dialed{c, err}
+			}()
+			opened.Recv()
+			if left {
+				return nil
+			}
+			return l.Wait()
+		})
+	})
+	d := <-dials
+	if d.err != nil { // a dial that looks late sees the end
+		return d.err
+	}
+	defer d.c.Close()
+	d.c.SetDeadline(patience.Deadline())
+	_, err := io.Copy(io.Discard, d.c)
+	return err
+}
+
+// A peer that has not got all that was written sees a reset, and no end of the stream; one that has got all sees that.
+func TestDroppedIsNoEnd(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.OnPanic = func(*ringo.Loop, any, []byte) {}
+		cfg.Grace = time.Millisecond
+		for name, drop := range drops {
+			t.Run(name, func(t *testing.T) {
+				err := endOf(t, cfg, name == "left open", func(c *event.Conn, drain func()) { drop(t, c, drain) })
+				if !errors.Is(err, syscall.ECONNRESET) {
+					t.Errorf("the peer sees %v, want ECONNRESET", err)
+				}
+			})
+		}
+		for name, end := range map[string]func(c *event.Conn){
+			"Close": (*event.Conn).Close, "Abort": (*event.Conn).Abort, "Stop": func(c *event.Conn) { c.Loop().Stop() },
+		} {
+			if err := endOf(t, cfg, false, func(c *event.Conn, _ func()) {
+				c.Write([]byte("all"))
+				end(c)
+			}); err != nil {
+				t.Errorf("%s with all sent: the peer sees %v", name, err)
+			}
+		}
+	})
+}
+
 // isReadTimeout reports whether err is that of a read that has timed out, and not of a close.
 func isReadTimeout(err error) bool {
 	var e *net.OpError
@@ -957,4 +1086,156 @@ func TestListenAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// lingerers make a connection for h whose SO_LINGER is set otherwise than by event, to a listener at addr, or from a
+// dial, for which they give an address.
+var lingerers = map[string]func(l *event.Loop, h event.Handler, addr string) (dial string, err error){
+	"SyscallConn": func(l *event.Loop, h event.Handler, addr string) (string, error) {
+		l.Dial("tcp", addr, &lingersFirst{h})
+		return "", nil
+	},
+	"Dialer.Control": func(l *event.Loop, h event.Handler, addr string) (string, error) {
+		l.DialBy(&sock.Dialer{Control: setLinger}, "tcp", addr, h)
+		return "", nil
+	},
+	"Adopt": func(l *event.Loop, h event.Handler, addr string) (string, error) {
+		c, err := sock.Dial(l.Ringo(), "tcp", addr)
+		if err != nil {
+			return "", err
+		}
+		err = c.SetLinger(lingerSeconds)
+		_, failed := l.Adopt(c, h)
+		return "", errors.Join(err, failed)
+	},
+	"accepted": func(l *event.Loop, h event.Handler, _ string) (string, error) {
+		s, err := (&sock.ListenConfig{Control: setLinger}).Listen(l.Ringo(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			return "", err
+		}
+		var ln *event.Listener
+		ln = l.Accept(s, &once{h, func() { ln.Close() }})
+		return ln.Addr().String(), nil
+	},
+}
+
+var lingerSeconds = int(patience.Max / time.Second)
+
+func setLinger(_, _ string, c syscall.RawConn) (err error) {
+	failed := c.Control(func(fd uintptr) {
+		err = syscall.SetsockoptLinger(int(fd), syscall.SOL_SOCKET, syscall.SO_LINGER,
+			&syscall.Linger{Onoff: 1, Linger: int32(lingerSeconds)})
+	})
+	return errors.Join(failed, err)
+}
+
+// lingersFirst sets SO_LINGER before OnOpen.
+type lingersFirst struct{ event.Handler }
+
+func (f *lingersFirst) OnOpen(c *event.Conn) {
+	raw, err := c.SyscallConn()
+	if err := errors.Join(err, setLinger("", "", raw)); err != nil {
+		c.Abort()
+	}
+	c.SetHandler(f.Handler)
+	f.Handler.OnOpen(c)
+}
+
+// lingering calls body while the close of a connection lingers, whose peer it may have read; closed reports whether
+// that has ended.
+func lingering(t *testing.T, cfg ringo.Config, how string, detach bool,
+	body func(l *event.Loop, peer net.Conn, closed func() bool)) {
+	t.Helper()
+	onLoop(t, cfg, func(l *event.Loop) {
+		peers, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer peers.Close()
+		closed, opened := false, ringo.NewChan[bool](1)
+		dial, err := lingerers[how](l, &funcs{
+			open: func(c *event.Conn) {
+				// More than the peer has room for, less than the socket has. SyscallConn would ask for SO_LINGER.
+				if err := c.Write(make([]byte, 512<<10)); err != nil || c.Unsent() > 0 {
+					t.Errorf("Write: %v, %d bytes unsent", err, c.Unsent())
+				}
+				if opened.TrySend(true); !detach {
+					c.Close()
+					return
+				}
+				l.Ringo().Go(func() {
+					s, err := c.Detach()
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					s.Close()
+					closed = true
+				})
+			},
+			close: func(_ *event.Conn, err error) {
+				if closed = !detach; err != nil && !detach {
+					t.Errorf("closed with %v", err)
+				}
+			},
+		}, peers.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var peer net.Conn
+		if err := l.Ringo().Offload(func(context.Context) (err error) {
+			if dial != "" {
+				peer, err = net.DialTimeout("tcp", dial, patience.Max)
+			} else {
+				peer, err = peers.Accept()
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		defer peer.Close()
+		opened.Recv()
+		for range 50 {
+			l.Ringo().Sleep(time.Millisecond)
+		}
+		if closed {
+			t.Errorf("%s: the close did not wait for the peer, or the loop did", how)
+		}
+		body(l, peer, func() bool { return closed })
+	})
+}
+
+// A close that lingers, however that was asked for, holds up nothing else, and OnClose is called at its end.
+func TestLingerDoesNotStall(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for how := range lingerers {
+			for _, detach := range []bool{false, true} {
+				t.Run(fmt.Sprint(how, ", detached: ", detach), func(t *testing.T) {
+					lingering(t, cfg, how, detach, func(l *event.Loop, peer net.Conn, closed func() bool) {
+						l.Ringo().Offload(func(context.Context) error {
+							_, err := io.Copy(io.Discard, peer)
+							if err != nil {
+								t.Errorf("the peer sees %v", err)
+							}
+							return err
+						})
+						socktest.EventuallyOn(t, l.Ringo(), "the close", closed)
+					})
+				})
+			}
+		}
+	})
+}
+
+// Stop does not wait for a close that lingers.
+func TestStopOfLingering(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		lingering(t, cfg, "SyscallConn", false, func(l *event.Loop, _ net.Conn, closed func() bool) {
+			l.Stop()
+			l.Wait()
+			if !closed() {
+				t.Error("OnClose was not called")
+			}
+		})
+	})
 }

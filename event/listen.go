@@ -109,7 +109,7 @@ func (a *acceptor) Run() {
 	e := a.e
 	defer e.done(&a.activity)
 	for {
-		fd, err := handle.Sockets.Accept(a.ln)
+		fd, linger, err := handle.Sockets.Accept(a.ln)
 		if err != nil {
 			a.ln.Close() // and wait for the end of that
 			switch {
@@ -122,6 +122,7 @@ func (a *acceptor) Run() {
 		}
 		c := e.newConn(fd, a.h)
 		c.isOf(a.network)
+		c.keepLinger(linger)
 		c.from = (*Listener)(a)
 		if e.refuses() {
 			c.fail(byLoop)

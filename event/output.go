@@ -228,6 +228,7 @@ func (c *Conn) unsendable(res int32) {
 		c.out.parts.Err = res
 		return
 	}
+	c.flags |= lost
 	if c.state < closing || c.state == closing && c.reason == byCall {
 		c.flags |= sendFailed
 		c.reason = reason(-res)
@@ -418,6 +419,9 @@ func (o *output) dropIfIdle() bool {
 	}
 	o.count(-o.size)
 	for o.first < len(o.pieces) {
+		if !o.pieces[o.first].isSent(o.c.set.records) {
+			o.c.flags |= lost
+		}
 		o.end(o.drop)
 	}
 	return true

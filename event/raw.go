@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"syscall"
 
+	"ringo/internal/handle"
 	"ringo/internal/posix"
 )
 
@@ -29,8 +30,19 @@ func (r *rawConn) Control(f func(fd uintptr)) error {
 	if c.state != open {
 		return c.notOpen("raw-control")
 	}
-	f(uintptr(c.fd.Sys()))
+	n := c.fd.Sys()
+	f(uintptr(n))
+	if c.flags&unix == 0 {
+		c.keepLinger(int32(handle.LingerOf(e.l, n) + 1))
+	}
 	return nil
+}
+
+// keepLinger keeps what SO_LINGER is, so that the close need not ask.
+func (c *Conn) keepLinger(linger int32) {
+	if linger != c.set.linger {
+		c.own().linger = linger
+	}
 }
 
 // Read fails: only Control works.

@@ -150,11 +150,15 @@ func (k *fileSink) Complete(x *op.Op, res int32, _ uint32) {
 	l.Ops().Free(x)
 	l.Handles().Hold(-1)
 	s := o.pieces[o.first].file
+	if res > 0 {
+		s.off += int64(res)
+		if s.left -= int64(res); s.left == 0 {
+			o.end(nil)
+		}
+	}
 	switch {
 	case o.dropIfIdle():
 	case res > 0:
-		s.off += int64(res)
-		s.left -= int64(res)
 		o.goOn()
 	case res == 0:
 		o.failFile(io.ErrUnexpectedEOF)

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"ringo"
+	"ringo/internal/handle"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 )
@@ -99,6 +100,7 @@ func (ac *AdoptConfig) conn(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 		} else {
 			c.laddr = shared(a.network, nameOf(e, c.core.FD(), kernel.Kernel.Getsockname))
 			c.raddr = nameOf(e, c.core.FD(), kernel.Kernel.Getpeername)
+			c.core.SetLinger(handle.LingerOf(e, c.core.FD().Sys()))
 		}
 		c.in.resume(c, slices.Clone(ac.Unread))
 		c.in.Fail(a.err)

@@ -50,7 +50,7 @@ func TestLingerOutlastsSignals(t *testing.T) {
 			closed := make(chan error, 1)
 			l.Offload(func(context.Context) error {
 				go func() { closed <- c.Close() }()
-				awaitStack(t, "handle.(*Core).closeLingering.func1(")
+				awaitStack(t, "handle.CloseLingering.func1(")
 				held := false
 				err := patience.Poll(runtime.Gosched, func() bool {
 					held = signalWaits(t)
@@ -69,6 +69,92 @@ func TestLingerOutlastsSignals(t *testing.T) {
 				return nil
 			})
 		})
+	})
+}
+
+// othersLinger make connections whose SO_LINGER is set otherwise than by SetLinger, to a listener at addr, or accepted
+// from a dial of theirs.
+var othersLinger = map[string]func(t *testing.T, l *ringo.Loop, addr string) (c *sock.Conn, peer net.Conn){
+	"Adopt": func(t *testing.T, l *ringo.Loop, addr string) (c *sock.Conn, _ net.Conn) {
+		n, err := net.Dial("tcp", addr)
+		if err == nil {
+			err = n.(*net.TCPConn).SetLinger(int(patience.Max / time.Second))
+		}
+		if err == nil {
+			c, err = sock.Adopt[*sock.Conn](l, n, nil)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, nil
+	},
+	"SyscallConn": func(t *testing.T, l *ringo.Loop, addr string) (*sock.Conn, net.Conn) {
+		c, err := sock.Dial(l, "tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw, err := c.SyscallConn()
+		if err := errors.Join(err, letLinger("", "", raw)); err != nil {
+			t.Fatal(err)
+		}
+		return c, nil
+	},
+	"Dialer.Control": func(t *testing.T, l *ringo.Loop, addr string) (*sock.Conn, net.Conn) {
+		c, err := (&sock.Dialer{Control: letLinger}).Dial(l, "tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, nil
+	},
+	"accepted": func(t *testing.T, l *ringo.Loop, _ string) (*sock.Conn, net.Conn) {
+		ln, err := (&sock.ListenConfig{Control: letLinger}).Listen(l, "tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer ln.Close()
+		peer, err := net.Dial("tcp", ln.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := ln.AcceptConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c, peer
+	},
+}
+
+// letLinger is a Control that sets SO_LINGER.
+func letLinger(_, _ string, c syscall.RawConn) (err error) {
+	failed := c.Control(func(fd uintptr) {
+		err = syscall.SetsockoptLinger(int(fd), syscall.SOL_SOCKET, syscall.SO_LINGER,
+			&syscall.Linger{Onoff: 1, Linger: int32(patience.Max / time.Second)})
+	})
+	return errors.Join(failed, err)
+}
+
+// A close that lingers holds up nothing else, whoever has set SO_LINGER.
+func TestLingerOfOthers(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for how, of := range othersLinger {
+			t.Run(how, func(t *testing.T) {
+				onLoop(t, cfg, func(l *ringo.Loop) {
+					peers, err := net.Listen("tcp", "127.0.0.1:0")
+					if err != nil {
+						t.Fatal(err)
+					}
+					defer peers.Close()
+					c, peer := of(t, l, peers.Addr().String())
+					if peer == nil {
+						if peer, err = peers.Accept(); err != nil {
+							t.Fatal(err)
+						}
+					}
+					defer peer.Close()
+					lingers(t, l, c, peer, fill(t, l, c))
+				})
+			})
+		}
 	})
 }
 

@@ -251,7 +251,7 @@ func TestCloseThatLingersOutlivesItsLoop(t *testing.T) {
 					as(t, cfg, func() { closed <- it.c.Close() })
 					closed <- nil // and the closer has ended
 				}()
-				awaitStack(t, "handle.(*Core).closeLingering.func1(")
+				awaitStack(t, "handle.CloseLingering.func1(")
 				close(over)
 				patience.Within(t.Name()+": the end of the loop", func() {
 					if err := <-ended; err != nil {
@@ -291,7 +291,7 @@ func TestSecondCloseWaitsToo(t *testing.T) {
 					first, second := make(chan error, 1), make(chan error, 1)
 					l.Go(func() { first <- c.Close() })
 					return l.Offload(func(context.Context) error {
-						awaitStack(t, "handle.(*Core).closeLingering.func1(")
+						awaitStack(t, "handle.CloseLingering.func1(")
 						go as(t, cfg, func() { second <- c.Close() })
 						for len(second) == 0 && !onStack("loop.(*Task).WaitAsClient(") {
 							runtime.Gosched()

@@ -192,32 +192,38 @@ func TestCloseRead(t *testing.T) {
 func TestLingerDoesNotStall(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
-			other, otherPeer := connect(t, l)
-			defer otherPeer.Close()
-			defer other.Close()
-
 			total := fill(t, l, c)
 			if err := c.SetLinger(int(patience.Max / time.Second)); err != nil {
 				t.Fatal(err)
 			}
-			closed := false
-			closing := l.Go(func() { c.Close(); closed = true })
-			for range 50 {
-				send(t, otherPeer, "ping")
-				wantAll(t, other, "ping")
-				l.Sleep(time.Millisecond)
-			}
-			if closed {
-				t.Error("Close did not wait for the bytes that the peer has not read")
-			}
-			var n int64
-			offloaded(t, l, func() (err error) { n, err = io.Copy(io.Discard, peer); return err })
-			if n != int64(total) {
-				t.Errorf("the peer read %d bytes of %d", n, total)
-			}
-			closing.Wait()
+			lingers(t, l, c, peer, total)
 		})
 	})
+}
+
+// lingers closes a connection that lingers and has sent so many bytes, which the peer has not read, and wants the loop
+// to go on meanwhile.
+func lingers(t *testing.T, l *ringo.Loop, c *sock.Conn, peer io.Reader, total int) {
+	t.Helper()
+	other, otherPeer := connect(t, l)
+	defer otherPeer.Close()
+	defer other.Close()
+	closed := false
+	closing := l.Go(func() { c.Close(); closed = true })
+	for range 50 {
+		send(t, otherPeer, "ping")
+		wantAll(t, other, "ping")
+		l.Sleep(time.Millisecond)
+	}
+	if closed {
+		t.Error("Close did not wait for the bytes that the peer has not read")
+	}
+	var n int64
+	offloaded(t, l, func() (err error) { n, err = io.Copy(io.Discard, peer); return err })
+	if n != int64(total) {
+		t.Errorf("the peer read %d bytes of %d", n, total)
+	}
+	closing.Wait()
 }
 
 // TryWrite takes what there is room for and never parks: small and large, to a peer that reads and to one that does

@@ -11,6 +11,7 @@ import (
 
 	"ringo"
 	"ringo/internal/dial"
+	"ringo/internal/handle"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
@@ -251,6 +252,9 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 	}
 	c := newConn(l, s.n)
 	c.raddr = ap
+	if d.Control != nil {
+		c.core.SetLinger(handle.LingerOf(l, s.n))
+	}
 	err = c.bind(local)
 	if err == nil && d.FastOpen {
 		err = s.set(protoTCP, tcpFastconnect, 1)

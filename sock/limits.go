@@ -291,7 +291,7 @@ func (ln *Listener) judge(s int32, sa *sys.Sockaddr) (a arrival, v verdict, paus
 func (ln *Listener) refuse(a arrival) {
 	ln.counts.refused.Add(1)
 	ln.l.Kernel().SetLinger(a.fd, 0)
-	discard(ln.l, a.fd)
+	ln.l.Kernel().Close(a.fd)
 	ln.member.add(-1)
 	m := ln.counts.limits
 	m.told.Tell(ln.l, "connections are refused", ln.Addr(), func() (string, slog.Attr) {

@@ -28,9 +28,11 @@ type Listener struct {
 	addr  netip.AddrPort
 	tcp   *net.TCPAddr            // the same
 	local atomic.Pointer[ownAddr] // that the last connection had
-	unix  *net.UnixAddr           // nil: a TCP listener
-	file  *socketFile             // of a Unix listener
-	leave func()                  // tells the Run that the loop no longer listens there
+	// Connections inherit SO_LINGER, see https://man7.org/linux/man-pages/man2/accept.2.html and inet_csk_clone_lock.
+	linger atomic.Int32  // the argument of SetLinger plus 1
+	unix   *net.UnixAddr // nil: a TCP listener
+	file   *socketFile   // of a Unix listener
+	leave  func()        // tells the Run that the loop no longer listens there
 
 	share  *sharedSocket // if the socket is not this loop's alone
 	asked  bool          // a task waits in Accept; under share.mu
@@ -90,6 +92,7 @@ func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave 
 	default:
 		ln.addr = unmapped(sa.AddrPort())
 		ln.tcp = tcpAddr(ln.addr)
+		ln.askLinger()
 	}
 	if err != nil {
 		ln.core.BeginClose()
@@ -276,14 +279,20 @@ func (ln *Listener) refused() error {
 // accepted makes a connection of an accepted descriptor.
 func (ln *Listener) accepted(a arrival) *Conn {
 	c := newConn(ln.l, a.fd)
-	ln.name(c, a.peer, &loopStateOf(ln.l).name)
+	ln.equip(c, a.peer, &loopStateOf(ln.l).name)
 	return c
 }
 
-// name sets the addresses of an accepted connection; sa is memory for the calls that ask for them. peer is set if there
-// are limits: their check has asked for it. G.
-func (ln *Listener) name(c *Conn, peer netip.AddrPort, sa *sys.Sockaddr) {
+// askLinger asks the kernel what connections will inherit of SO_LINGER.
+func (ln *Listener) askLinger() {
+	ln.linger.Store(int32(handle.LingerOf(ln.l, ln.core.FD().Sys()) + 1))
+}
+
+// equip sets the addresses of an accepted connection, and what it has inherited; sa is memory for the calls that ask
+// for the addresses. peer is set if there are limits: their check has asked for it. G.
+func (ln *Listener) equip(c *Conn, peer netip.AddrPort, sa *sys.Sockaddr) {
 	ln.counts.accepted.Add(1)
+	c.core.SetLinger(int(ln.linger.Load()) - 1)
 	if ln.unix != nil {
 		c.becomeUnix(*ln.unix, unixNameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getpeername, ln.unix.Net))
 		c.unix.from = ln.counts
@@ -396,8 +405,9 @@ func (ln *Listener) cancelAccept() {
 	}
 }
 
-// discard closes a descriptor that no caller takes.
+// discard closes a descriptor that no caller takes. It may have inherited SO_LINGER.
 func discard(l *loop.Loop, s int32) {
+	l.Kernel().SetLinger(s, -1)
 	l.Kernel().Close(s)
 }
 

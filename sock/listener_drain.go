@@ -96,7 +96,7 @@ func (ln *Listener) acceptLate(err error) (*Conn, error) {
 	}
 	c := newDetached(ln.l, got.fd)
 	c.core.HasConnected()
-	ln.name(c, got.peer, new(sys.Sockaddr))
+	ln.equip(c, got.peer, new(sys.Sockaddr))
 	c.detach()
 	return c, nil
 }

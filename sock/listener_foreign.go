@@ -19,7 +19,7 @@ func (ln *Listener) acceptForeign(a handle.Access) (*Conn, error) {
 		return nil, errEnded
 	}
 	c := newDetached(ln.l, got.fd)
-	ln.name(c, got.peer, &a.Op().Ext.Addr)
+	ln.equip(c, got.peer, &a.Op().Ext.Addr)
 	return c, nil
 }
 

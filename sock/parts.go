@@ -11,7 +11,7 @@ import (
 )
 
 func init() {
-	handle.Sockets.Accept = func(ln any) (int32, error) { return ln.(*Listener).acceptFD() }
+	handle.Sockets.Accept = func(ln any) (fd, linger int32, err error) { return ln.(*Listener).acceptFD() }
 	handle.Sockets.CloseSoon = func(h any) {
 		if c, ok := h.(*Conn); ok {
 			c.core.CloseSoon()
@@ -44,9 +44,9 @@ func init() {
 }
 
 // acceptFD returns the descriptor of the next connection, without a handle, to a task of the loop.
-func (ln *Listener) acceptFD() (int32, error) {
+func (ln *Listener) acceptFD() (fd, linger int32, err error) {
 	if m := ln.counts.limits; m != nil && m.ConnsPerPeer > 0 {
-		return 0, ln.fail("accept", errPeers)
+		return 0, 0, ln.fail("accept", errPeers)
 	}
 	a, err := ln.core.Enter(handle.In)
 	var got arrival
@@ -58,10 +58,10 @@ func (ln *Listener) acceptFD() (int32, error) {
 		got, err = ln.lateFD(err)
 	}
 	if err != nil {
-		return 0, ln.fail("accept", err)
+		return 0, 0, ln.fail("accept", err)
 	}
 	ln.counts.accepted.Add(1)
-	return got.fd, nil
+	return got.fd, ln.linger.Load(), nil
 }
 
 // takeParts takes the connection out of its handle, which is closed for all callers.
@@ -73,13 +73,15 @@ func (c *Conn) takeParts() (handle.Parts, error) {
 	if p.lost != nil {
 		return handle.Parts{}, c.fail("detach", p.send(c))
 	}
-	return handle.Parts{FD: p.fd, Unread: p.unread, Unsent: p.unsent, EOF: p.eof, Err: p.err}, nil
+	return handle.Parts{FD: p.fd, Unread: p.unread, Unsent: p.unsent, EOF: p.eof, Err: p.err,
+		Linger: int32(c.core.Linger() + 1)}, nil
 }
 
 // makeOf makes a connection of the parts that takeParts has returned, or package event.
 func makeOf(l *loop.Loop, p handle.Parts) *Conn {
 	c := newConn(l, p.FD)
 	c.nameEnds()
+	c.core.SetLinger(int(p.Linger) - 1)
 	c.in.resume(c, p.Unread)
 	c.in.End(p.EOF, p.Err)
 	c.core.Resume(p.Unsent, nil)

@@ -27,8 +27,32 @@ func (c *Conn) SyscallConn() (syscall.RawConn, error) {
 	if c.l == nil {
 		return nil, errZero
 	}
-	return &handle.RawConn{Core: &c.core, Fail: c.failed}, nil
+	return (*rawConn)(c), nil
 }
+
+// rawConn is a connection as a syscall.RawConn.
+type rawConn Conn
+
+func (r *rawConn) raw() *handle.RawConn {
+	return &handle.RawConn{Core: &r.core, Fail: (*Conn)(r).failed}
+}
+
+// Control calls f with the descriptor, which stays open until f returns. f may set SO_LINGER.
+func (r *rawConn) Control(f func(fd uintptr)) error {
+	c := (*Conn)(r)
+	return r.raw().Control(func(fd uintptr) {
+		f(fd)
+		if c.unix == nil {
+			c.core.SetLinger(handle.LingerOf(c.l, int32(fd)))
+		}
+	})
+}
+
+// Read calls f until it reports true: at once, and each time there may be something to read.
+func (r *rawConn) Read(f func(fd uintptr) bool) error { return r.raw().Read(f) }
+
+// Write calls f until it reports true: at once, and each time there may be room to write.
+func (r *rawConn) Write(f func(fd uintptr) bool) error { return r.raw().Write(f) }
 
 // SyscallConn gives access to the listening descriptor, see syscall.RawConn. As in package net only Control works,
 // which calls its function at once. That function must neither keep nor close the descriptor, nor close the listener.
@@ -46,7 +70,12 @@ type rawListener Listener
 // Control calls f with the descriptor, which stays open until f returns.
 func (r *rawListener) Control(f func(fd uintptr)) error {
 	ln := (*Listener)(r)
-	err := ln.core.Control(f)
+	err := ln.core.Control(func(fd uintptr) {
+		f(fd)
+		if ln.unix == nil {
+			ln.askLinger()
+		}
+	})
 	switch {
 	case err == nil:
 		return nil

@@ -1,9 +1,11 @@
 package handle
 
 import (
+	"encoding/binary"
 	"net"
 
 	"ringo/internal/loop"
+	"ringo/internal/sys"
 )
 
 // The ways in which the program has asked for the close.
@@ -176,20 +178,36 @@ func (c *Core) Settle() {
 	}
 }
 
-// closeLingering closes a descriptor whose close(2) may wait for the peer. A goroutine does that, because on the
-// loop's thread it would stop all tasks. The loop may end meanwhile.
+// closeLingering closes a descriptor whose close(2) may wait for the peer.
 func (c *Core) closeLingering(n int32) {
 	c.leaveError()
-	if !c.l.World().Beside() { // where close(2) does not wait
-		c.l.Kernel().Close(n)
-		c.finish()
+	CloseLingering(c.l, n, func() { c.foreign.Load().finish() }, c.finish)
+}
+
+// CloseLingering closes a descriptor whose close(2) may wait for the peer. A goroutine does that, because on the
+// loop's thread it would stop all tasks, and calls closed; the loop's thread calls then, unless the loop has ended
+// meanwhile. In a world, where close(2) does not wait, CloseLingering itself calls then, and nothing calls closed.
+func CloseLingering(l *loop.Loop, n int32, closed, then func()) {
+	if !l.World().Beside() {
+		l.Kernel().Close(n)
+		then()
 		return
 	}
 	go func() {
-		c.l.Kernel().CloseLingering(n)
-		c.foreign.Load().finish()
-		c.l.Call(c.finish)
+		l.Kernel().CloseLingering(n)
+		closed()
+		l.Call(then)
 	}()
+}
+
+// LingerOf asks a TCP socket for the argument of SetLinger; negative if its close(2) does not wait.
+func LingerOf(l *loop.Loop, fd int32) int {
+	p := make([]byte, 8) // a struct linger
+	if l.Kernel().GetsockoptBytes(fd, sys.SolSocket, sys.SoLinger, p) < int32(len(p)) ||
+		binary.NativeEndian.Uint32(p) == 0 {
+		return -1
+	}
+	return int(binary.NativeEndian.Uint32(p[4:]))
 }
 
 // finish ends the close: the descriptor is closed, and callers in Close return.

@@ -9,9 +9,9 @@ import (
 // Sockets is what package sock does for package event, whose connections are not handles of sock, and for sockhttp.
 // These are not methods of sock's types because programs have no use for them.
 var Sockets struct {
-	// Accept parks until the listener, a *sock.Listener, has a connection, and returns its descriptor. Its errors are
-	// those of AcceptConn. T.
-	Accept func(ln any) (fd int32, err error)
+	// Accept parks until the listener, a *sock.Listener, has a connection, and returns its descriptor, and its
+	// Parts.Linger. Its errors are those of AcceptConn. T.
+	Accept func(ln any) (fd, linger int32, err error)
 	// CloseSoon begins to close the listener, or a *sock.Conn. Any caller.
 	CloseSoon func(h any)
 	// Closed takes a connection that Accept has returned off the listener's count.
@@ -73,4 +73,5 @@ type Parts struct {
 	Unsent []byte // accepted and not sent
 	EOF    bool   // the peer's end follows Unread
 	Err    int32  // the stream's error follows Unread; 0 for none
+	Linger int32  // the argument of SetLinger plus 1; 0 if close(2) does not wait
 }

@@ -143,8 +143,8 @@ var excused = []excusal{
 	},
 	{why: "it is about what the kernel in memory does not have: a close that lingers, sendfile and splices, limits " +
 		"of files, disks that fill, MPTCP, options of TCP",
-		sock: "TestFastOpenDials TestLingerDoesNotStall TestLingerOutlastsSignals TestListenOnGroup " +
-			"TestLacks TestMultipathTCPOfOurs TestNetZone TestPanicInControlIsNamed",
+		sock: "TestFastOpenDials TestLingerDoesNotStall TestLingerOfOthers TestLingerOutlastsSignals " +
+			"TestListenOnGroup TestLacks TestMultipathTCPOfOurs TestNetZone TestPanicInControlIsNamed",
 		file: "TestCopiesByTheKernel TestDirectMisaligned TestFileSizeLimit TestFullDisk TestWriterFull",
 	},
 	{why: "it is about the shares of peers within a span of real time",
