@@ -150,7 +150,7 @@ func (c *Conn) run() {
 		c.flags &^= writable
 		c.h.OnWritable(c)
 	}
-	if t := c.set.timeouts; t != nil && t.due && c.state == open {
+	if t := c.set.timeouts; t != nil && t.due {
 		t.tell()
 	}
 	if c.state == closing {
@@ -281,9 +281,11 @@ func (c *Conn) notOpen(name string) error {
 	return c.opError(name, net.ErrClosed)
 }
 
-// Close ends the connection, and returns at once: the handler gets no more data, written bytes are sent, for at most a
-// minute if the peer does not take them, then the descriptor is closed and OnClose is called. Closing again does
-// nothing.
+// Close ends the connection, and returns at once: the handler gets no more data, written bytes are sent, then the
+// descriptor is closed and OnClose is called. If the peer takes none of them for a minute, or for the write timeout of
+// SetTimeouts if there is one, what is left is dropped as by Abort, and OnClose gets os.ErrDeadlineExceeded. A peer that
+// takes a little now and then can make that last: Abort, Loop.Stop and the end of ringo.Config.Grace end it. Closing
+// again does nothing.
 func (c *Conn) Close() {
 	c.here("Conn.Close")
 	c.end(byCall)

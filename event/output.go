@@ -48,7 +48,7 @@ type piece struct {
 // copy would cost more than the call.
 const acceptMax = 4096
 
-// closeMax is how long the peer may take to read what was written before a Close.
+// closeMax is how long the peer may take none of what was written before a Close.
 const closeMax = time.Minute
 
 // Write sends p; the caller may reuse p once it returns. It never waits, and makes no callbacks: up to 4096 bytes are
@@ -354,6 +354,7 @@ func (o *output) sent(n int) {
 		return
 	}
 	o.count(-n)
+	o.goesOn(n)
 	first := &o.pieces[o.first]
 	if first.p = first.p[n:]; len(first.p) == 0 {
 		o.end(nil)
@@ -427,16 +428,34 @@ func (o *output) dropIfIdle() bool {
 	return true
 }
 
-// linger gives the peer of a connection that closes some time to take what is left.
+// linger gives the peer of a connection that closes some time to take some of what is left. A write timeout counts on.
 func (o *output) linger() {
-	if !o.timer.Armed() && !o.over() {
+	o.seeParts()
+	if !o.timer.Armed() && !o.over() && !o.c.hasWriteTimeout() {
 		o.timer.Owner = o
 		o.c.e.l.Timers().Arm(&o.timer, o.c.e.l.After(closeMax))
 	}
 }
 
+// seeParts makes a send in flight end if it would not tell when the peer takes a part. Its end sends the rest.
+func (o *output) seeParts() {
+	if o.op != nil && !o.op.Canceled && o.op.Flags&^o.c.sendsBy() != 0 {
+		o.c.e.l.Ops().Cancel(o.op)
+	}
+}
+
+// goesOn makes the time of linger begin anew if the peer has taken some bytes.
+func (o *output) goesOn(n int) {
+	if n > 0 {
+		o.c.e.l.Timers().Disarm(&o.timer)
+	}
+}
+
 // Fire ends that time.
-func (o *output) Fire(*timer.Timer) {
+func (o *output) Fire(*timer.Timer) { o.giveUp() }
+
+// giveUp drops what the peer of a connection that closes does not take.
+func (o *output) giveUp() {
 	o.err = o.c.opError("write", os.ErrDeadlineExceeded)
 	o.c.dropOutput(o.err)
 	o.c.wake()

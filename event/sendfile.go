@@ -152,7 +152,9 @@ func (k *fileSink) Complete(x *op.Op, res int32, _ uint32) {
 	s := o.pieces[o.first].file
 	if res > 0 {
 		s.off += int64(res)
-		if s.left -= int64(res); s.left == 0 {
+		s.left -= int64(res)
+		o.goesOn(int(res))
+		if s.left == 0 {
 			o.end(nil)
 		}
 	}

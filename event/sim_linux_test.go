@@ -113,6 +113,96 @@ func TestTimeoutsInTime(t *testing.T) {
 	})
 }
 
+// A peer that takes something goes on as long as it does, behind Close, too. One that stops has a minute, or the write
+// timeout, and sees that something is missing.
+func TestCloseOfSlowPeer(t *testing.T) {
+	const size, piece = 40 << 20, 256 << 10 // more than a minute's
+	for name, of := range map[string]struct {
+		file  bool
+		limit time.Duration // the write timeout
+		reads int           // until the peer stops; 0: it does not
+	}{
+		"bytes":                   {},
+		"a file":                  {file: true},
+		"within a timeout":        {limit: 10 * time.Second},
+		"a file within a timeout": {file: true, limit: 10 * time.Second},
+		"bytes, stops":            {reads: 20},
+		"a file, stops":           {file: true, reads: 20},
+		"beyond a timeout":        {limit: 10 * time.Second, reads: 20},
+		"a file beyond a timeout": {file: true, limit: 10 * time.Second, reads: 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.Explore(t, 1, func(w *sim.World) {
+				var why error
+				var closed, stopped time.Duration
+				w.Host("server").Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+					if err := file.WriteFile("f", make([]byte, size), 0o600); err != nil {
+						return err
+					}
+					f, err := file.Open("f")
+					if err != nil {
+						return err
+					}
+					defer f.Close()
+					e := event.On(l)
+					_, err = e.Listen("tcp", ":7000", &funcs{
+						open: func(c *event.Conn) {
+							c.SetTimeouts(0, of.limit)
+							if of.file {
+								w.Check(c.SendFile(f, 0, size, nil))
+							} else {
+								w.Check(c.WriteThen(make([]byte, size), func(error) {}))
+							}
+							c.Close()
+						},
+						timeout: func(*event.Conn, event.Timeout) { w.Errorf("OnTimeout behind Close") },
+						close:   func(_ *event.Conn, err error) { why, closed = err, w.Elapsed() },
+					})
+					return errors.Join(err, e.Wait())
+				})
+				w.RunFor(time.Second)
+				got := 0
+				var end error
+				w.Check(w.Wait(w.Host("client").Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+					c, err := sock.Dial(l, "tcp", "server:7000")
+					if err != nil {
+						return err
+					}
+					defer c.Close()
+					p := make([]byte, piece)
+					for i := 1; end == nil; i++ {
+						var n int
+						n, end = io.ReadFull(c, p)
+						got += n
+						if stopped = w.Elapsed(); i == of.reads {
+							l.Sleep(time.Hour)
+							break
+						}
+						l.Sleep(time.Second / 2)
+					}
+					if of.reads > 0 {
+						_, end = io.Copy(io.Discard, c)
+					}
+					return nil
+				})))
+				limit := of.limit
+				if limit == 0 {
+					limit = time.Minute
+				}
+				switch took := closed - stopped; {
+				case of.reads == 0:
+					if got != size || end != io.EOF || why != nil {
+						w.Errorf("%d bytes come of %d, then %v; closed with %v", got, size, end, why)
+					}
+				case !errors.Is(why, os.ErrDeadlineExceeded), !errors.Is(end, syscall.ECONNRESET),
+					took < limit-time.Second, took > limit+time.Second:
+					w.Errorf("the peer sees %v; closed with %v, %v behind what it has taken last", end, why, took)
+				}
+			})
+		})
+	}
+}
+
 // What belongs to a world is polled there: it is told for as long as it is ready, and that the other end is gone.
 func TestPollInWorlds(t *testing.T) {
 	sim.Explore(t, 5, func(w *sim.World) {

@@ -35,7 +35,8 @@ const (
 // SetTimeouts makes the loop call OnTimeout when no byte has arrived for the duration read, or when there are unsent
 // bytes and none was sent for the duration write; 0 means no timeout. OnTimeout is called again after each further such
 // period. There is no read timeout while the connection is paused or after the peer has ended its side; Resume, OnOpen
-// and SetTimeouts restart it. Both are accurate to a turn of the loop, and cost almost nothing on an active connection.
+// and SetTimeouts restart it. Behind Close there is the write timeout alone, which ends the connection without
+// OnTimeout. Both are accurate to a turn of the loop, and cost almost nothing on an active connection.
 func (c *Conn) SetTimeouts(read, write time.Duration) {
 	e := c.here("Conn.SetTimeouts")
 	if c.state >= closing {
@@ -55,17 +56,22 @@ func (c *Conn) SetTimeouts(read, write time.Duration) {
 	t.each[reads].since, t.each[writes].since = now, now
 	e.l.Timers().Disarm(&t.t)
 	t.arm()
-	if o := c.out; o != nil && o.op != nil && !o.op.Canceled && o.op.Flags&^c.sendsBy() != 0 {
-		e.l.Ops().Cancel(o.op) // its end sends the rest
+	if c.out != nil {
+		c.out.seeParts()
 	}
 }
 
-// sendsBy returns how waiting bytes are sent: all in one op, unless a write timeout needs to see that some of them are.
+// sendsBy returns how waiting bytes are sent: all in one op, unless a write timeout, or the time that the peer has
+// behind Close, needs to see that some of them are.
 func (c *Conn) sendsBy() op.Flags {
-	if t := c.set.timeouts; t != nil && t.each[writes].after > 0 {
+	if c.hasWriteTimeout() || c.state == closing {
 		return 0
 	}
 	return op.Full
+}
+
+func (c *Conn) hasWriteTimeout() bool {
+	return c.set.timeouts != nil && c.set.timeouts.each[writes].after > 0
 }
 
 // goesOn notes that a byte has come or gone, or that the time begins anew.
@@ -87,7 +93,7 @@ func (c *Conn) begins(way int) {
 func (t *timeouts) ends(way int) int64 {
 	c, w := t.c, &t.each[way]
 	switch {
-	case w.after == 0, c.state != open,
+	case w.after == 0, c.state != open && (c.state != closing || way == reads || c.flags&leaving != 0),
 		way == reads && (c.flags&paused != 0 || c.in.Over()),
 		way == writes && (c.out == nil || c.out.op == nil):
 		return math.MaxInt64
@@ -117,8 +123,8 @@ func (t *timeouts) Fire(*timer.Timer) {
 	t.c.wake()
 }
 
-// tell calls OnTimeout for the timeouts that are over, unless bytes have come or gone meanwhile. Only the runner calls
-// it.
+// tell calls OnTimeout for the timeouts that are over, unless bytes have come or gone meanwhile; behind Close it drops
+// what the peer does not take. Only the runner calls it.
 func (t *timeouts) tell() {
 	t.due = false
 	var over Timeout
@@ -129,7 +135,11 @@ func (t *timeouts) tell() {
 		}
 	}
 	t.arm()
-	if over != 0 {
+	switch {
+	case over == 0:
+	case t.c.state == closing:
+		t.c.out.giveUp()
+	default:
 		t.c.h.OnTimeout(t.c, over)
 	}
 }
