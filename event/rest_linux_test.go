@@ -652,3 +652,42 @@ func segmentsIn(t *testing.T, c *net.TCPConn) (n uint32) {
 	}
 	return n
 }
+
+// A file that sendfile(2) does not work for is sent all the same, in its place.
+func TestSendFileOfProc(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		const name = "/proc/self/limits"
+		want, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := os.Open(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		var told []error
+		tell := func(err error) { told = append(told, err) }
+		var why error
+		h := &funcs{
+			open: func(c *event.Conn) {
+				if err := errors.Join(c.Write([]byte("<")), c.SendFile(f, 0, int64(len(want)), tell),
+					c.Write([]byte("-")), c.SendFile(f, 10, 20, tell), c.Write([]byte(">"))); err != nil {
+					t.Error(err)
+				}
+			},
+			close: func(_ *event.Conn, err error) { why = err },
+		}
+		pair(t, cfg, h, func(peer *net.TCPConn) error {
+			return socktest.WantBytes(peer, fmt.Appendf(nil, "<%s-%s>", want, want[10:30]))
+		})
+		if len(told) != 2 || errors.Join(told...) != nil {
+			t.Errorf("told %v", told)
+		}
+		h.open = func(c *event.Conn) { c.SendFile(f, 0, int64(len(want)+1), tell) }
+		pair(t, cfg, h, func(peer *net.TCPConn) error { io.Copy(io.Discard, peer); return nil })
+		if len(told) != 3 || !errors.Is(told[2], io.ErrUnexpectedEOF) || !errors.Is(why, io.ErrUnexpectedEOF) {
+			t.Errorf("of a file that is shorter: told %v, closed with %v", told, why)
+		}
+	})
+}

@@ -27,11 +27,14 @@ type fileSource struct {
 	left int64
 	warm int64 // bytes before this offset were in memory a moment ago
 	err  error // the error of reading them into memory
+
+	plain bool   // sendfile(2) does not work for it, as in procfs: its bytes are read, and sent
+	read  []byte // what was read and not sent
 }
 
 // SendFile sends n bytes of a regular file from off on, after the bytes written before: by sendfile(2), without a copy
-// in the program, and without waiting for the disk on the loop's thread. f is borrowed until then is called, as with
-// WriteThen. If the file has fewer bytes, or can't be read, the connection ends, because the stream would have a hole,
+// in the program, and without waiting for the disk on the loop's thread. A file that sendfile(2) does not work for, as
+// in procfs, is read instead. f is borrowed until then is called, as with WriteThen. If the file has fewer bytes, or can't be read, the connection ends, because the stream would have a hole,
 // and then gets the error. The bytes don't count in Conn.Unsent. Like Write it fails with ErrFull if too many files
 // wait, see SetMarks, or at the bound of Loop.SetUnsentMax. If SendFile itself returns an error, then is not called. In
 // a simulated world it fails for files of the real system.
@@ -96,23 +99,34 @@ func (o *output) submitFile(s *fileSource) {
 	case s.err != nil:
 		o.failFile(s.err)
 		return
-	case s.off+n > s.warm && l.Kernel().Resident(s.fd, s.off, n) != 1:
+	case s.plain && len(s.read) == 0:
+		o.task = l.Go(func() { o.bring(s, n) })
+		return
+	case !s.plain && s.off+n > s.warm && l.Kernel().Resident(s.fd, s.off, n) != 1:
 		o.task = l.Go(func() { o.bring(s, n) })
 		return
 	}
-	x := l.Ops().New(op.Sendfile)
+	code := op.Sendfile
+	if s.plain {
+		code = op.Send
+	}
+	x := l.Ops().New(code)
 	if x == nil {
 		o.c.unsendable(-sys.ENOBUFS)
 		return
 	}
-	x.FD, x.Other, x.Off, x.Limit, x.Sink = &o.c.fd, s.fd, s.off, uint32(n), (*fileSink)(o)
+	if x.FD, x.Sink = &o.c.fd, (*fileSink)(o); s.plain {
+		x.Buf = s.read
+	} else {
+		x.Other, x.Off, x.Limit = s.fd, s.off, uint32(n)
+	}
 	o.op = x
 	l.Handles().Hold(1)
 	l.Ops().Submit(x)
 	o.c.begins(writes)
 }
 
-// bring reads n bytes of a file, so that they are in memory. It runs in a task.
+// bring reads n bytes of a file, so that they are in memory, or some to be sent. It runs in a task.
 func (o *output) bring(s *fileSource, n int64) {
 	s.warm, s.err = s.off+n, ErrNoReturn
 	defer o.brought() // even if ReadAt does not return
@@ -121,6 +135,11 @@ func (o *output) bring(s *fileSource, n int64) {
 		for at := s.off; at < s.off+n; {
 			k, err := s.f.ReadAt(p[:min(int64(len(p)), s.off+n-at)], at)
 			switch at += int64(k); {
+			case s.plain && k > 0:
+				s.read = p[:k]
+				return nil
+			case s.plain && err == io.EOF:
+				return io.ErrUnexpectedEOF
 			case err == io.EOF:
 				return nil // sendfile sees that when it has sent the rest
 			case err != nil:
@@ -153,6 +172,7 @@ func (k *fileSink) Complete(x *op.Op, res int32, _ uint32) {
 	if res > 0 {
 		s.off += int64(res)
 		s.left -= int64(res)
+		s.read = s.read[min(int(res), len(s.read)):]
 		o.goesOn(int(res))
 		if s.left == 0 {
 			o.end(nil)
@@ -161,6 +181,9 @@ func (k *fileSink) Complete(x *op.Op, res int32, _ uint32) {
 	switch {
 	case o.dropIfIdle():
 	case res > 0:
+		o.goOn()
+	case !s.plain && (res == -sys.EINVAL || res == -sys.ENOSYS || res == -sys.EOPNOTSUPP):
+		s.plain = true
 		o.goOn()
 	case res == 0:
 		o.failFile(io.ErrUnexpectedEOF)
