@@ -1239,3 +1239,71 @@ func TestStopOfLingering(t *testing.T) {
 		})
 	})
 }
+
+// A connection that is closed beside its reset, of which nothing is known yet, was closed; no end of the peer's has
+// come.
+func TestResetBesideClose(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		patience.Until(t, "a close beside a reset", func() bool {
+			var conns []*event.Conn
+			var why error
+			held, reset := make(chan bool), make(chan bool)
+			onLoop(t, cfg, func(l *event.Loop) {
+				var ln *event.Listener
+				ln, err := l.Listen("tcp", "127.0.0.1:0", &funcs{
+					open: func(c *event.Conn) {
+						if conns = append(conns, c); len(conns) == 2 {
+							ln.Close()
+							conns[0].Write([]byte{0})
+						}
+					},
+					data: func(c *event.Conn, p []byte) int {
+						if string(p) == "hold" {
+							close(held)
+							<-reset
+						} else {
+							conns[1].Close()
+							c.Close()
+						}
+						return len(p)
+					},
+					close: func(c *event.Conn, err error) {
+						if c == conns[1] {
+							why = err
+						}
+					},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				addr := ln.Addr().String()
+				outside(t, l, func() error {
+					defer close(reset)
+					first, err := net.DialTimeout("tcp", addr, patience.Max)
+					if err != nil {
+						return err
+					}
+					defer first.Close()
+					second, err := net.DialTimeout("tcp", addr, patience.Max)
+					if err != nil {
+						return err
+					}
+					defer second.Close()
+					if err := socktest.WantBytes(first, []byte{0}); err != nil {
+						return err
+					}
+					if _, err := first.Write([]byte("hold")); err != nil {
+						return err
+					}
+					<-held
+					_, err = first.Write([]byte("go"))
+					return errors.Join(err, second.(*net.TCPConn).SetLinger(0), second.Close())
+				})
+			})
+			if why == io.EOF {
+				t.Error("closed with io.EOF")
+			}
+			return why == nil || why == io.EOF
+		})
+	})
+}

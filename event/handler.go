@@ -32,7 +32,8 @@ type Handler interface {
 	// then gets os.ErrDeadlineExceeded.
 	OnTimeout(c *Conn, what Timeout)
 	// OnClose is called once, last, when the descriptor is closed and all operations have ended. err is the reason: nil
-	// if Close or Abort was called, io.EOF if the peer had ended its side by then, and otherwise the failure.
+	// if Close or Abort was called, even if the peer had reset the connection and no callback knew; io.EOF if the peer
+	// had ended its side by then; and otherwise the failure.
 	OnClose(c *Conn, err error)
 }
 
@@ -103,7 +104,7 @@ func (c *Conn) why() error {
 		return c.opError("read", os.ErrDeadlineExceeded)
 	case c.reason == byWriteTimeout:
 		return c.opError("write", os.ErrDeadlineExceeded)
-	case c.in.Over():
+	case c.in.EOF():
 		return io.EOF
 	}
 	return nil
