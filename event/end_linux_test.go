@@ -1307,3 +1307,49 @@ func TestResetBesideClose(t *testing.T) {
 		})
 	})
 }
+
+// A Stop on a loop of Run is for good, even if nothing is active yet.
+func TestStopBeforeAnything(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		patience.Within(t.Name(), func() {
+			if err := event.Run(t.Context(), &cfg, func(l *event.Loop) error {
+				l.Stop()
+				ln, err := l.Listen("tcp", "127.0.0.1:0", event.Base{})
+				if err == nil {
+					ln.Close()
+				}
+				return err
+			}); err != event.ErrStopped {
+				t.Errorf("Run: %v", err)
+			}
+		})
+	})
+}
+
+// What OnClose of a listener that was stopped starts is refused, whether a task is in Wait or not.
+func TestListenInOnCloseBehindStop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, waits := range []bool{true, false} {
+			onLoop(t, cfg, func(l *event.Loop) {
+				again, told := errors.New("not called"), ringo.NewChan[bool](1)
+				ln, err := l.Listen("tcp", "127.0.0.1:0", event.Base{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ln.OnClose(func(error) {
+					var n *event.Listener
+					if n, again = l.Listen("tcp", "127.0.0.1:0", event.Base{}); again == nil {
+						n.Close()
+					}
+					told.TrySend(true)
+				})
+				if l.Ringo().Go(l.Stop); waits {
+					l.Wait()
+				}
+				if told.Recv(); again != event.ErrStopped {
+					t.Errorf("a task is in Wait: %v; Listen: %v", waits, again)
+				}
+			})
+		}
+	})
+}

@@ -107,17 +107,11 @@ func init() { code.Call(acceptorCode, "event accepts") }
 // Run accepts until the listener ends.
 func (a *acceptor) Run() {
 	e := a.e
-	defer e.done(&a.activity)
 	for {
 		fd, linger, err := handle.Sockets.Accept(a.ln)
 		if err != nil {
 			a.ln.Close() // and wait for the end of that
-			switch {
-			case a.then != nil:
-				e.call(a.then, err)
-			case e.failed == nil && !errors.Is(err, net.ErrClosed) && !e.l.Stopping():
-				e.failed = err
-			}
+			a.ended(err)
 			return
 		}
 		c := e.newConn(fd, a.h)
@@ -128,4 +122,17 @@ func (a *acceptor) Run() {
 			c.fail(byLoop)
 		}
 	}
+}
+
+// ended has the listener's function called, if there is one. Until that returns the listener is active.
+func (a *acceptor) ended(err error) {
+	e, then := a.e, a.then
+	if then != nil {
+		e.call(func(err error) { e.endBy(&a.activity, func() { then(err) }) }, err)
+		return
+	}
+	if e.failed == nil && !errors.Is(err, net.ErrClosed) && !e.l.Stopping() {
+		e.failed = err
+	}
+	e.done(&a.activity)
 }

@@ -8,6 +8,7 @@ package event
 // until everything that was active has ended; on a loop of Run, and when Config.Grace is over, it is permanent.
 func (e *Loop) Stop() {
 	e.here("Loop.Stop")
+	e.final = e.final || e.whole
 	e.closeAll()
 }
 
