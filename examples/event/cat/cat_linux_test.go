@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"ringo/internal/test/testmain"
@@ -35,4 +36,19 @@ func TestCat(t *testing.T) {
 	if err := cat(&out, []string{filepath.Join(dir, "nothing")}); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("of a file that is not there: %v", err)
 	}
+	for _, name := range names[1:] {
+		if err := cat(full{}, []string{name}); !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("%s to a full disk: %v", name, err)
+		}
+	}
+}
+
+// full is an output that takes nothing.
+type full struct{}
+
+func (full) Write(p []byte) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	return 0, syscall.ENOSPC
 }

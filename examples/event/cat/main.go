@@ -79,7 +79,12 @@ func (c *printer) wasRead(n int, err error) {
 		})
 		return written, failed
 	}
-	event.Go(c.l, write, func(_ int, failed error) { c.written(errors.Join(failed, err)) })
+	event.Go(c.l, write, func(_ int, failed error) {
+		if failed != nil {
+			err = failed // and not the end of the file
+		}
+		c.written(err)
+	})
 }
 
 // written continues after a piece, or ends the file; err is the error of reading or writing the piece.

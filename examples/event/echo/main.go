@@ -13,12 +13,18 @@ import (
 	"ringo/sock"
 )
 
-// echo is the handler of all connections, on all loops. It has no state, so they can share it.
-type echo struct{ event.Base }
+// echo is the handler of a loop's connections.
+type echo struct {
+	event.Base
+	open map[*event.Conn]bool
+}
+
+// OnOpen notes the connection, for the drain.
+func (e *echo) OnOpen(c *event.Conn) { e.open[c] = true }
 
 // OnData sends back what came. It reads no more from a peer that does not read its answers, so that they do not pile
 // up.
-func (echo) OnData(c *event.Conn, p []byte) int {
+func (e *echo) OnData(c *event.Conn, p []byte) int {
 	if c.Write(p) != nil {
 		c.Close()
 	} else if c.Congested() {
@@ -28,7 +34,19 @@ func (echo) OnData(c *event.Conn, p []byte) int {
 }
 
 // OnWritable reads again: the peer has caught up.
-func (echo) OnWritable(c *event.Conn) { c.Resume() }
+func (e *echo) OnWritable(c *event.Conn) { c.Resume() }
+
+// OnClose forgets the connection.
+func (e *echo) OnClose(c *event.Conn, _ error) { delete(e.open, c) }
+
+// drain closes the connections at rest. The others have what is left of ringo.Config.Grace.
+func (e *echo) drain() {
+	for c := range e.open {
+		if c.Unsent() == 0 {
+			c.Close()
+		}
+	}
+}
 
 func main() {
 	address := flag.String("listen", "127.0.0.1:7000", "the `address` to serve")
@@ -45,7 +63,8 @@ func main() {
 	}
 }
 
-// serve serves on all loops until ctx ends. Connected peers then have until ringo.Config.Grace is over to finish.
+// serve serves on all loops until ctx ends. Then it closes connections at rest; those with answers to send have until
+// ringo.Config.Grace is over.
 func serve(ctx context.Context, set *sock.ListenerSet) error {
 	defer set.Close()
 	return event.Run(ctx, nil, func(l *event.Loop) error {
@@ -53,8 +72,9 @@ func serve(ctx context.Context, set *sock.ListenerSet) error {
 		if err != nil {
 			return err
 		}
-		l.Accept(ln, echo{})
-		l.Ringo().OnDrain(l.Stop)
+		e := &echo{open: map[*event.Conn]bool{}}
+		l.Accept(ln, e)
+		l.Ringo().OnDrain(e.drain)
 		return nil
 	})
 }
