@@ -283,17 +283,17 @@ func (c *Conn) notOpen(name string) error {
 
 // Close ends the connection, and returns at once: the handler gets no more data, written bytes are sent, then the
 // descriptor is closed and OnClose is called. If the peer takes none of them for a minute, or for the write timeout of
-// SetTimeouts if there is one, what is left is dropped as by Abort, and OnClose gets os.ErrDeadlineExceeded. A peer that
-// takes a little now and then can make that last: Abort, Loop.Stop and the end of ringo.Config.Grace end it. Closing
-// again does nothing.
+// SetTimeouts if there is one, what is left is dropped as by Abort, and OnClose gets os.ErrDeadlineExceeded. A peer
+// that takes a little now and then can make that last: Abort, Loop.Stop and the end of ringo.Config.Grace end it.
+// Closing again does nothing.
 func (c *Conn) Close() {
 	c.here("Conn.Close")
 	c.end(byCall)
 }
 
-// Abort is like Close, but drops unsent bytes. If there are any, a TCP connection is reset, as whenever unsent bytes are
-// dropped, so that the peer does not take what it has got for the whole. While Detach is under way Close does nothing,
-// since a task is about to own the connection; Abort ends it, and makes Detach fail.
+// Abort is like Close, but drops unsent bytes. If there are any, a TCP connection is reset, as whenever unsent bytes
+// are dropped, so that the peer does not take what it has got for the whole. While Detach is under way Close does
+// nothing, since a task is about to own the connection; Abort ends it, and makes Detach fail.
 func (c *Conn) Abort() {
 	c.here("Conn.Abort")
 	c.end(byCall)

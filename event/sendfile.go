@@ -34,10 +34,11 @@ type fileSource struct {
 
 // SendFile sends n bytes of a regular file from off on, after the bytes written before: by sendfile(2), without a copy
 // in the program, and without waiting for the disk on the loop's thread. A file that sendfile(2) does not work for, as
-// in procfs, is read instead. f is borrowed until then is called, as with WriteThen. If the file has fewer bytes, or can't be read, the connection ends, because the stream would have a hole,
-// and then gets the error. The bytes don't count in Conn.Unsent. Like Write it fails with ErrFull if too many files
-// wait, see SetMarks, or at the bound of Loop.SetUnsentMax. If SendFile itself returns an error, then is not called. In
-// a simulated world it fails for files of the real system.
+// in procfs, is read instead. f is borrowed until then is called, as with WriteThen. If the file has fewer bytes, or
+// can't be read, the connection ends, because the stream would have a hole, and then gets the error. The bytes don't
+// count in Conn.Unsent. Like Write it fails with ErrFull if too many files wait, see SetMarks, or at the bound of
+// Loop.SetUnsentMax. If SendFile itself returns an error, then is not called. In a simulated world it fails for files
+// of the real system.
 func (c *Conn) SendFile(f File, off, n int64, then func(error)) error {
 	e := c.here("Conn.SendFile")
 	switch {

@@ -1,11 +1,12 @@
 package event
 
 // Stop ends everything that is active: connections are closed, bytes that the sockets have no room for are dropped, for
-// which TCP connections are reset as by Conn.Abort, and OnClose is called with ErrStopped. Then Wait returns. Anything started before Wait has returned, such as a dial by an
-// OnClose, fails, so that the loop ends: methods that return an error return ErrStopped; for Dial, DialPacket, Accept
-// and Receive only OnClose is called, and for Go the function for the result, with ErrStopped; timers, hooks and Wakers
-// never call. Anything that these callbacks start fails as well, without a callback. If no task is in Wait, this lasts
-// until everything that was active has ended; on a loop of Run, and when Config.Grace is over, it is permanent.
+// which TCP connections are reset as by Conn.Abort, and OnClose is called with ErrStopped. Then Wait returns. Anything
+// started before Wait has returned, such as a dial by an OnClose, fails, so that the loop ends: methods that return an
+// error return ErrStopped; for Dial, DialPacket, Accept and Receive only OnClose is called, and for Go the function for
+// the result, with ErrStopped; timers, hooks and Wakers never call. Anything that these callbacks start fails as well,
+// without a callback. If no task is in Wait, this lasts until everything that was active has ended; on a loop of Run,
+// and when Config.Grace is over, it is permanent.
 func (e *Loop) Stop() {
 	e.here("Loop.Stop")
 	e.final = e.final || e.whole

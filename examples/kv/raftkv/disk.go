@@ -143,8 +143,8 @@ func (d *disk) replay() error {
 		return fmt.Errorf("%w: the log is empty", ErrCorrupt)
 	}
 	// What was read may be in the page cache only: sync it before anything depends on it. If the last process ended
-	// because a sync failed, the kernel takes the last record for written, and another sync would not write it: so write
-	// it again. The records before it are durable, since a replica ends with that error.
+	// because a sync failed, the kernel takes the last record for written, and another sync would not write it: so
+	// write it again. The records before it are durable, since a replica ends with that error.
 	_, err = write(d.log, from, last)
 	return cmp.Or(err, d.log.Truncate(d.at), d.log.Sync(), d.dir.Sync())
 }

@@ -61,6 +61,10 @@ var waitingKinds = []waiting{
 		h.fullMeansFull()
 		return waitingSend(h, func(f *desc) *call { return h.sendfile(f, h.file("unsent"), 0, 6) })
 	}},
+	{"room", func(h *harness) (*call, func()) {
+		h.fullMeansFull()
+		return waitingSend(h, func(f *desc) *call { return h.op(op.Room, f) })
+	}},
 	{"send", func(h *harness) (*call, func()) {
 		return waitingSend(h, func(f *desc) *call { return h.send(f, []byte("unsent")) })
 	}},
