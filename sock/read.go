@@ -261,8 +261,8 @@ func (c *Conn) upTo(a handle.Access, n int) error {
 	if c.unix == nil || c.records() {
 		return c.some(a, 0)
 	}
-	if a.Own() && !c.l.ChargeAndYield() {
-		return c.l.Cause()
+	if err := c.turn(a); err != nil {
+		return err
 	}
 	here, err := c.ready(a, 0, false)
 	switch {
