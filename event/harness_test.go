@@ -140,18 +140,27 @@ func pair(t *testing.T, cfg ringo.Config, h event.Handler, play func(peer *net.T
 	onLoop(t, cfg, func(l *event.Loop) {
 		addr := listenOnce(t, l, h)
 		outside(t, l, func() error {
-			c, err := net.DialTimeout("tcp", addr, patience.Max)
-			if errors.Is(err, posix.ECONNRESET) {
-				return nil // h has dropped something in OnOpen, and the dial has looked late
-			}
-			if err != nil {
+			c, err := dialPeer(addr)
+			if c == nil {
 				return err
 			}
 			defer c.Close()
 			c.SetDeadline(patience.Deadline())
-			return play(c.(*net.TCPConn))
+			return play(c)
 		})
 	})
+}
+
+// dialPeer dials the peer of a connection. It returns nil if OnOpen has dropped something and the dial has looked late.
+func dialPeer(addr string) (*net.TCPConn, error) {
+	c, err := net.DialTimeout("tcp", addr, patience.Max)
+	switch {
+	case errors.Is(err, posix.ECONNRESET):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return c.(*net.TCPConn), nil
 }
 
 // listenOnce listens for one connection.

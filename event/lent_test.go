@@ -108,12 +108,12 @@ func watched(t *testing.T, cfg ringo.Config, w *watcher, h event.Handler, play f
 	onWatched(t, cfg, w, func(e *event.Loop) {
 		addr := listenOnce(t, e, h)
 		outside(t, e, func() error {
-			c, err := net.DialTimeout("tcp", addr, patience.Max)
-			if err != nil {
+			c, err := dialPeer(addr)
+			if c == nil {
 				return err
 			}
 			defer c.Close()
-			play(c.(*net.TCPConn))
+			play(c)
 			return nil
 		})
 	})

@@ -3,6 +3,7 @@
 package event_test
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -116,21 +117,26 @@ func TestTimeoutsInTime(t *testing.T) {
 // A peer that takes something goes on as long as it does, behind Close, too. One that stops has a minute, or the write
 // timeout, and sees that something is missing.
 func TestCloseOfSlowPeer(t *testing.T) {
-	const size, piece = 40 << 20, 256 << 10 // more than a minute's
+	const much, piece = 40 << 20, 256 << 10 // more than a minute's
 	for name, of := range map[string]struct {
 		file  bool
 		limit time.Duration // the write timeout
 		reads int           // until the peer stops; 0: it does not
+		size  int           // 0: much
+		piece int           // 0: piece
 	}{
 		"bytes":                   {},
 		"a file":                  {file: true},
+		"bytes, very slow":        {size: 8 << 20, piece: 4 << 10}, // less than one op's in a minute
 		"within a timeout":        {limit: 10 * time.Second},
 		"a file within a timeout": {file: true, limit: 10 * time.Second},
 		"bytes, stops":            {reads: 20},
 		"a file, stops":           {file: true, reads: 20},
 		"beyond a timeout":        {limit: 10 * time.Second, reads: 20},
 		"a file beyond a timeout": {file: true, limit: 10 * time.Second, reads: 20},
+		"beyond a long timeout":   {limit: 3 * time.Minute, reads: 20},
 	} {
+		size := cmp.Or(of.size, much)
 		t.Run(name, func(t *testing.T) {
 			sim.Explore(t, 1, func(w *sim.World) {
 				var why error
@@ -149,7 +155,7 @@ func TestCloseOfSlowPeer(t *testing.T) {
 						open: func(c *event.Conn) {
 							c.SetTimeouts(0, of.limit)
 							if of.file {
-								w.Check(c.SendFile(f, 0, size, nil))
+								w.Check(c.SendFile(f, 0, int64(size), nil))
 							} else {
 								w.Check(c.WriteThen(make([]byte, size), func(error) {}))
 							}
@@ -169,7 +175,7 @@ func TestCloseOfSlowPeer(t *testing.T) {
 						return err
 					}
 					defer c.Close()
-					p := make([]byte, piece)
+					p := make([]byte, cmp.Or(of.piece, piece))
 					for i := 1; end == nil; i++ {
 						var n int
 						n, end = io.ReadFull(c, p)
