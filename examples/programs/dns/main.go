@@ -1,6 +1,4 @@
-// Dns answers for the names of a zone, by UDP and TCP, on all loops. To try it:
-//
-//	dig @127.0.0.1 -p 5300 www.example.org
+// Dns answers for the names of a zone, by UDP and TCP, on all loops. Try it: dig @127.0.0.1 -p 5300 www.example.org
 package main
 
 import (
@@ -33,7 +31,6 @@ func main() {
 	log.Fatal(err)
 }
 
-// run serves a zone on all loops: datagrams by ServePackets, and TCP by Serve in a second task of each loop.
 func run(ctx context.Context, address, text string, out io.Writer) error {
 	z, err := parse(text)
 	if err != nil {
@@ -64,9 +61,7 @@ func run(ctx context.Context, address, text string, out io.Writer) error {
 	})
 }
 
-// datagram answers a packet. It runs in a task: Reply parks until the answer is sent, and answers of the same turn are
-// sent by one system call.
-func (z zone) datagram(p *sock.Packet) {
+func (z zone) datagram(p *sock.Packet) { // in a task; one system call sends all answers of a turn
 	m, size := z.answer(p.Bytes)
 	if m != nil { // nil: it is not a question
 		m.Truncate(size) // the client asks again by TCP for the rest
@@ -78,9 +73,7 @@ func (z zone) datagram(p *sock.Packet) {
 
 var framed = &codec.Prefixed{Size: 2} // messages over TCP have a length before them
 
-// stream answers the whole questions that have arrived on a TCP connection. Serve calls it again when more has
-// arrived, and the read deadline ends a connection that sends nothing for a minute.
-func (z zone) stream(c *sock.Conn) error {
+func (z zone) stream(c *sock.Conn) error { // called again when more has arrived, or a minute is over
 	s := codec.Scanner{Codec: framed}
 	for q, err := range s.Buffered(c) {
 		if m, _ := z.answer(q); err == nil && m != nil {

@@ -1,6 +1,5 @@
 // HTTP runs net/http's server on a listener of Ringo, and its client with connections that Ringo dials: HTTP/1.1 and
-// HTTP/2, with and without TLS. Server and client are unchanged and stay on goroutines; the loop's task waits for them
-// in Offload.
+// HTTP/2, with and without TLS. Both are unchanged and stay on goroutines, for which the loop's task waits in Offload.
 package main
 
 import (

@@ -24,7 +24,6 @@ func main() {
 	log.Fatal(run(context.Background(), *listen, os.Stdout))
 }
 
-// run accepts connections on one loop, and serves each in a task of its own.
 func run(ctx context.Context, address string, out io.Writer) error {
 	return ringo.Run(ctx, &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		ln, err := sock.Listen(l, "tcp", address)
