@@ -1244,7 +1244,7 @@ func TestStopOfLingering(t *testing.T) {
 // come.
 func TestResetBesideClose(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		patience.Until(t, "a close beside a reset", func() bool {
+		for range 20 {
 			var conns []*event.Conn
 			var why error
 			held, reset := make(chan bool), make(chan bool)
@@ -1303,8 +1303,11 @@ func TestResetBesideClose(t *testing.T) {
 			if why == io.EOF {
 				t.Error("closed with io.EOF")
 			}
-			return why == nil || why == io.EOF
-		})
+			if why == nil || why == io.EOF {
+				return
+			}
+		}
+		t.Skip("each time this driver told of the reset first")
 	})
 }
 
