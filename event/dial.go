@@ -57,10 +57,7 @@ func (c *Conn) dialed(p handle.Parts, err error) {
 		c.begin(p)
 		return
 	case err == nil:
-		if p.Linger > 1 {
-			c.e.l.Kernel().SetLinger(p.FD, -1)
-		}
-		c.e.l.Kernel().Close(p.FD)
+		handle.CloseAtOnce(c.e.l, p.FD)
 	case c.state == opening:
 		c.out.err = err
 		c.end(byCall)

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"ringo/internal/handle"
 	"ringo/internal/loop"
 )
 
@@ -215,7 +216,7 @@ func (m *member) send(s int32) {
 		}
 		to.stop() // the loop is gone
 		if to = to.pass(s); to == nil {
-			discard(m.l, s)
+			handle.CloseAtOnce(m.l, s)
 			return
 		}
 	}
@@ -242,7 +243,7 @@ func (m *member) arrive(s int32) {
 		if to := m.pass(s); to != nil {
 			to.send(s)
 		} else {
-			discard(m.l, s)
+			handle.CloseAtOnce(m.l, s)
 		}
 		return
 	}
@@ -266,10 +267,10 @@ func (ln *Listener) takeIn(s int32) {
 // turnAway is for a counted connection that no caller of its listener takes. Another loop gets it, or it is closed.
 func (m *member) turnAway(l *loop.Loop, s int32) {
 	if m == nil {
-		discard(l, s)
+		handle.CloseAtOnce(l, s)
 	} else if to := m.of.least(s, m, nil); to != nil {
 		to.send(s)
 	} else {
-		discard(l, s)
+		handle.CloseAtOnce(l, s)
 	}
 }

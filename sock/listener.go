@@ -405,12 +405,6 @@ func (ln *Listener) cancelAccept() {
 	}
 }
 
-// discard closes a descriptor that no caller takes. It may have inherited SO_LINGER.
-func discard(l *loop.Loop, s int32) {
-	l.Kernel().SetLinger(s, -1)
-	l.Kernel().Close(s)
-}
-
 // came resets the pause and the count of failures, because an accept has succeeded.
 func (ln *Listener) came() { ln.pause, ln.lost = 0, 0 }
 

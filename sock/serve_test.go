@@ -172,6 +172,7 @@ func endBehindInput(t *testing.T, cfg ringo.Config, end func(tcpPeer), later boo
 			t.Errorf("the rest is %q, %v, told %v", got, err, told.Load())
 		}
 	}
+	peer.Close() // the drain waits for no request
 	s.stop()
 }
 

@@ -200,6 +200,13 @@ func CloseLingering(l *loop.Loop, n int32, closed, then func()) {
 	}()
 }
 
+// CloseAtOnce closes a socket that no caller takes. Its close(2) waits for no peer, even if SO_LINGER is set, which an
+// accepted socket inherits.
+func CloseAtOnce(l *loop.Loop, n int32) {
+	l.Kernel().SetLinger(n, -1)
+	l.Kernel().Close(n)
+}
+
 // LingerOf asks a TCP socket for the argument of SetLinger; negative if its close(2) does not wait.
 func LingerOf(l *loop.Loop, fd int32) int {
 	p := make([]byte, 8) // a struct linger
