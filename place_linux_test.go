@@ -17,6 +17,7 @@ import (
 
 	"ringo"
 	"ringo/internal/sys"
+	"ringo/internal/test/patience"
 )
 
 // allowed is where the calling thread may run.
@@ -250,14 +251,36 @@ func TestPlaceWithinTheProcessesSet(t *testing.T) {
 	})
 }
 
-func init() {
-	children["place"] = func() {
-		cpus, _ := sys.CPUs(0)
-		threads, _ := os.ReadDir("/proc/self/task")
-		for _, thread := range threads {
-			tid, _ := strconv.Atoi(thread.Name())
-			sys.SetCPUs(tid, cpus[len(cpus)-1:])
+// Behind a Run the runtime follows the CPUs that the process may use, as it did before.
+func TestGOMAXPROCSFollowsTheCPUs(t *testing.T) {
+	needCPUs(t, 2)
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		text, code := output(t, child(t, "follow", "GOMAXPROCS=", "RINGO_TEST_DRIVER="+cfg.Driver))
+		if want := "<nil>\n<nil>\n"; text != want || code != 0 {
+			t.Errorf("exit status %d, %q\nwant 0, %q", code, text, want)
 		}
+	})
+}
+
+// toOneCPU binds all threads of the process to the last of its CPUs.
+func toOneCPU() {
+	cpus, _ := sys.CPUs(0)
+	threads, _ := os.ReadDir("/proc/self/task")
+	for _, thread := range threads {
+		tid, _ := strconv.Atoi(thread.Name())
+		sys.SetCPUs(tid, cpus[len(cpus)-1:])
+	}
+}
+
+func init() {
+	children["follow"] = func() {
+		cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
+		fmt.Println(ringo.Run(context.Background(), &cfg, func(*ringo.Loop) error { return nil }))
+		toOneCPU()
+		fmt.Println(patience.Poll(runtime.Gosched, func() bool { return runtime.GOMAXPROCS(0) == 1 }))
+	}
+	children["place"] = func() {
+		toOneCPU()
 		for loops := 1; loops <= 2; loops++ {
 			cfg := small(os.Getenv("RINGO_TEST_DRIVER"))
 			cfg.Place, cfg.Loops = ringo.PerCPU, loops

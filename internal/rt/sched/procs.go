@@ -1,6 +1,7 @@
 package sched
 
 import (
+	"os"
 	"runtime"
 	"sync"
 )
@@ -20,6 +21,7 @@ var procs struct {
 	set   int  // what RaiseProcs or LendProcs has set last
 	lent  bool // GOMAXPROCS is old while the loops are idle
 	rest  int  // the CPUs that all threads except the loops' are bound to; 0: they are not bound
+	ruled bool // old is the runtime's own choice, and not the program's
 }
 
 // procsPerCPU is how many Ps goroutines have for each CPU that they are bound to. A loop that wakes needs a P, and
@@ -35,6 +37,7 @@ func RaiseProcs(n, rest int, warn func(string, ...any)) (lower func()) {
 	defer procs.Unlock()
 	if !ours() {
 		procs.old = runtime.GOMAXPROCS(0)
+		procs.ruled = ruled(procs.old)
 	}
 	procs.lent = false
 	era := procs.era
@@ -61,8 +64,27 @@ func ours() bool {
 	return false
 }
 
+// ruled reports whether n, the present GOMAXPROCS, is what the runtime has chosen by the CPUs and their quota, which it
+// follows until a program sets a value. A value that the program has set, and that happens to be the same, counts too.
+func ruled(n int) bool {
+	if os.Getenv("GOMAXPROCS") != "" {
+		return false
+	}
+	runtime.SetDefaultGOMAXPROCS() // does nothing if the runtime has chosen n
+	if runtime.GOMAXPROCS(0) == n {
+		return true
+	}
+	runtime.GOMAXPROCS(n)
+	return false
+}
+
+// addProcs adds loops. Behind the last one the runtime follows the CPUs again, if it did so before.
 func addProcs(n int) {
 	procs.loops += n
+	if procs.loops == 0 && procs.ruled {
+		runtime.SetDefaultGOMAXPROCS()
+		return
+	}
 	setProcs()
 }
 
