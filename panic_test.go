@@ -446,3 +446,23 @@ func TestGoexitAmongMany(t *testing.T) {
 		})
 	})
 }
+
+// With GODEBUG=panicnil=1 recover returns nil for panic(nil), as for Goexit. The task ends with that panic anyway.
+func TestPanicNilAllowed(t *testing.T) {
+	t.Setenv("GODEBUG", "panicnil=1")
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var told any
+		cfg.OnPanic = func(_ *ringo.Loop, v any, _ []byte) { told = v }
+		run(t, cfg, func(l *ringo.Loop) error {
+			err := l.Go(func() { panic(nil) }).Wait()
+			var p *ringo.PanicError
+			if !errors.As(err, &p) || p.Value != told {
+				t.Errorf("Wait: %v, OnPanic got %v", err, told)
+			}
+			return l.Go(func() {}).Wait()
+		})
+		if _, ok := told.(*runtime.PanicNilError); !ok {
+			t.Errorf("OnPanic got %v", told)
+		}
+	})
+}

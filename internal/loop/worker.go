@@ -2,6 +2,7 @@ package loop
 
 import (
 	"iter"
+	"runtime"
 
 	"ringo/internal/rt/code"
 	"ringo/internal/rt/gmark"
@@ -90,6 +91,10 @@ func newWorker(l *Loop) *worker {
 		defer w.exit()
 		for {
 			w.serve()
+			if w.task != nil {
+				w.failNil()
+				continue
+			}
 			w.next, w.l.workers.idle = w.l.workers.idle, w
 			if w.yield(struct{}{}); w.at == retired {
 				return
@@ -221,9 +226,20 @@ func (w *worker) recover() {
 	}
 	v := recover()
 	if v == nil {
-		return // Goexit, or a panic that passes through
+		return // Goexit, a panic that passes through, or panic(nil) with GODEBUG=panicnil=1, which ends here
 	}
 	passOn(v)
+	w.fail(v)
+}
+
+// failNil ends a task whose panic(nil) recover could not tell from a Goexit. It is not inlined, for the same reason as
+// enter.
+//
+//go:noinline
+func (w *worker) failNil() { w.fail(new(runtime.PanicNilError)) }
+
+// fail ends the task with a panic that was recovered.
+func (w *worker) fail(v any) {
 	p := w.l.cfg.panicOf(v)
 	w.panicked(p)
 	w.end(w.l.cfg.showPanic(p))
