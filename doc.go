@@ -24,8 +24,9 @@
 // loop, and two tasks of one loop that meet on a sync.Mutex can stop it for good. Make calls that block in other ways
 // through Loop.Offload, and long computations through Loop.Compute. Mutex, RWMutex, Once, Cond, Semaphore, WaitGroup,
 // Chan and Select park the task where their counterparts in sync and in the language would block its thread; tasks of
-// any loop and goroutines can share them, as they can a Broadcast, a Watch and a Barrier. A task must not call
-// runtime.LockOSThread and then wait: the runtime ends the process.
+// any loop and goroutines can share them, as they can a Broadcast, a Watch and a Barrier. A task that has called
+// runtime.LockOSThread must call UnlockOSThread before it waits or returns, and not once more than that: otherwise the
+// runtime ends the process.
 //
 // # What ends a wait
 //

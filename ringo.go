@@ -27,7 +27,9 @@ import (
 // stderr; messages that do not fit are dropped and counted. At its end Run waits at most 1 s until the rest is written.
 //
 // While loops run, GOMAXPROCS is raised by their number, because a loop that sleeps in the kernel keeps one of the
-// scheduler's Ps for a while. Unless a Run has a Reserve, GOMAXPROCS is lowered again while all loops are idle.
+// scheduler's Ps for a while. Unless a Run has a Reserve, GOMAXPROCS is lowered again while all loops are idle. While
+// there are loops, the runtime does not adapt it to CPUs or quotas that change; behind the last Run it does, if it did
+// before.
 func Run(ctx context.Context, cfg *Config, fn func(l *Loop) error) error {
 	if l, _ := loop.Current(); l != nil {
 		return errRunInTask
@@ -143,7 +145,8 @@ func (l *Loop) Yield() { l.task("Loop.Yield").YieldTurn() }
 // may call it.
 //
 // If the caller is a task, of this or another loop, fn runs in a Loop.WithContext of the caller's Loop.Context: fn's
-// waits end when the caller is cancelled or timed out, with the same error. Call always waits until fn has ended.
+// waits end when the caller is cancelled or timed out, with the same error. (The cause of a deadline is an exception:
+// in a block inside the one with that deadline, Loop.Context does not have it.) Call always waits until fn has ended.
 // Goroutines can limit fn by a WithContext inside it.
 func (l *Loop) Call(fn func() error) error {
 	wantFunc(fn != nil, "Loop.Call")

@@ -36,7 +36,9 @@ func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
 //
 // Only a task may call it; it parks if fn does. If ctx is nil, context.Background or the task's Loop.Context,
 // WithContext only calls fn. A context that can't be done only adds its values. The end of any other context reaches
-// the loop from another thread, a little later. Tasks that fn starts have ctx's values but do not end with it.
+// the loop from another thread, a little later. Tasks that fn starts have ctx's values but do not end with it. A task
+// has the values of at most 32 contexts of such blocks, the last ones: tasks that start their successors in blocks pass
+// on no more.
 func (l *Loop) WithContext(ctx context.Context, fn func() error) error {
 	e := l.task("Loop.WithContext")
 	wantFunc(fn != nil, "Loop.WithContext")

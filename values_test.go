@@ -3,6 +3,7 @@ package ringo_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"runtime"
@@ -15,6 +16,7 @@ import (
 	"ringo"
 	"ringo/internal/rt/labels"
 	"ringo/internal/test/alloctest"
+	"ringo/internal/test/patience"
 )
 
 type valueKey string
@@ -524,4 +526,124 @@ func TestLabelsNoAllocs(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// asks counts how often a context is asked for a value that is nowhere.
+func asks(l *ringo.Loop, asked *int) int {
+	*asked = 0
+	l.Context().Value(valueKey("none"))
+	return *asked
+}
+
+// Tasks that start their successors in a WithContext don't add to the contexts that are asked for values: one that is
+// always the same is asked once, and of others the last 32 are left. Run's context is always there.
+func TestValuesOfSuccessors(t *testing.T) {
+	const beats, most = 100, 32
+	for _, c := range []struct {
+		what string
+		ctx  func(asked *int, beat int) context.Context
+		want int
+	}{
+		{"the same context", func() func(*int, int) context.Context {
+			var app context.Context
+			return func(asked *int, _ int) context.Context {
+				if app == nil {
+					app = counting{spanned(0), asked}
+				}
+				return app
+			}
+		}(), 1},
+		{"two by turns", func() func(*int, int) context.Context {
+			var both [2]context.Context
+			return func(asked *int, beat int) context.Context {
+				if both[beat%2] == nil {
+					both[beat%2] = counting{spanned(beat % 2), asked}
+				}
+				return both[beat%2]
+			}
+		}(), 2},
+		{"others", func(asked *int, beat int) context.Context { return counting{spanned(beat), asked} }, most},
+	} {
+		var asked, atEnd int
+		var span, run any
+		ofRun := context.WithValue(t.Context(), valueKey("run"), 1)
+		err := runContext(t, ofRun, anyDriver(t), func(l *ringo.Loop) error {
+			done := ringo.NewChan[struct{}](1)
+			var beat func(n int)
+			beat = func(n int) {
+				if n == beats {
+					atEnd, span, run = asks(l, &asked), spanOf(l), l.Context().Value(valueKey("run"))
+					done.Send(struct{}{})
+					return
+				}
+				l.WithContext(c.ctx(&asked, n), func() error {
+					l.AfterFunc(0, func() { beat(n + 1) })
+					return nil
+				})
+			}
+			beat(0)
+			done.Recv()
+			return nil
+		})
+		equal(t, c.what+": Run", err, nil)
+		equal(t, c.what+": contexts asked", atEnd, c.want)
+		if want := c.ctx(&asked, beats-1).Value(valueKey("span")); span != want || run != any(1) {
+			t.Errorf("%s: the values are %v and %v, want %v and 1", c.what, span, run, want)
+		}
+	}
+}
+
+// A task that one Run starts on a loop of another has the values of both.
+func TestValuesOfTwoRuns(t *testing.T) {
+	there, over := make(chan *ringo.Loop, 1), make(chan struct{})
+	ended := start(context.WithValue(context.Background(), valueKey("run"), "there"), anyDriver(t),
+		func(l *ringo.Loop) error {
+			there <- l
+			return l.Offload(func(context.Context) error { <-over; return nil })
+		})
+	to := receive(t, "the other Run's loop", there)
+	var got [3]any
+	err := runContext(t, context.WithValue(t.Context(), valueKey("here"), 1), anyDriver(t), func(l *ringo.Loop) error {
+		return l.WithContext(spanned("mine"), func() error {
+			return l.WithContext(spanned("inner"), func() error {
+				return to.Go(func() {
+					ctx := to.Context()
+					got = [3]any{spanOf(to), ctx.Value(valueKey("here")), ctx.Value(valueKey("run"))}
+				}).Wait()
+			})
+		})
+	})
+	close(over)
+	equal(t, "Run", err, nil)
+	equal(t, "the other Run", receive(t, "its end", ended), nil)
+	equal(t, "values", got, [3]any{"inner", 1, "there"})
+}
+
+// secret is a context with a deadline that it does not tell.
+type secret struct{ context.Context }
+
+func (secret) Deadline() (at time.Time, ok bool) { return at, false }
+
+// The end of a context around a block reaches the context in the block, even if it is a deadline that nothing told.
+func TestContextInsideASecretDeadline(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		run(t, cfg, func(l *ringo.Loop) error {
+			outer, cancel := context.WithDeadline(context.Background(), time.Unix(0, 0))
+			defer cancel()
+			return l.WithContext(spanned("outer"), func() error {
+				return l.WithContext(secret{outer}, func() error {
+					return l.WithContext(spanned("inner"), func() error {
+						ctx := l.Context()
+						if err := patience.Poll(l.Yield, func() bool { return ctx.Err() != nil }); err != nil {
+							t.Errorf("the end of the context around: %v", err)
+						}
+						if err := context.Cause(ctx); !errors.Is(err, context.DeadlineExceeded) {
+							t.Errorf("the cause is %v", err)
+						}
+						return nil
+					})
+				})
+			})
+		})
+	})
 }

@@ -94,22 +94,23 @@ func (e *causeError) Is(target error) bool { return target == os.ErrDeadlineExce
 // Timeout reports whether a deadline has passed.
 func (e *causeError) Timeout() bool { return e.end == context.DeadlineExceeded }
 
-// joinContexts derives from two contexts one that has the values of both, and is done when the first of them is.
-func joinContexts(l *Loop, one, other context.Context) (ctx context.Context, cancel func()) {
+// joinContexts derives from two contexts one that has the given values, and is done when the first of them is.
+func joinContexts(l *Loop, one, other context.Context, v *values) (ctx context.Context, cancel func()) {
 	world := l.set.world
-	if ctx, cancel := world.Join(l, joinValues(one, other), one, other); ctx != nil {
+	if ctx, cancel := world.Join(l, &blockContext{one, v}, one, other); ctx != nil {
 		return ctx, cancel
 	}
 	release := context.CancelFunc(func() {})
-	if at, ok := other.Deadline(); ok {
+	at, tells := other.Deadline()
+	if tells {
 		one, release = world.WithDeadline(l, one, at)
 	}
 	inner, end := context.WithCancelCause(one)
 	stop := world.AfterContext(other, func() {
-		if other.Err() == context.DeadlineExceeded {
+		if tells && other.Err() == context.DeadlineExceeded {
 			return // one has that deadline, too, and reports it as such
 		}
 		end(context.Cause(other))
 	})
-	return joinValues(inner, other), func() { stop(); end(nil); release() }
+	return &blockContext{inner, v}, func() { stop(); end(nil); release() }
 }

@@ -10,8 +10,8 @@ import (
 // and its class.
 type Inherited struct {
 	labels labels.Set
-	values context.Context // nil: only the values of Run's context
-	class  *Class          // nil: none
+	values *values // nil: only those of Run's context
+	class  *Class  // nil: none
 }
 
 // Inherited returns what the tasks of the loop inherit that the caller starts. G.
@@ -29,7 +29,9 @@ func inheritedFrom(t *Task) Inherited {
 	if t != nil {
 		x := t.ext.Load()
 		if x != nil && (x.limit != nil || x.values != nil) {
-			i.values = x.valuesNow(t)
+			if v := t.inBlock(x.limit); v != v.run {
+				i.values = v
+			}
 		}
 		if x != nil {
 			i.class = x.share.class()
@@ -47,9 +49,7 @@ func (i *Inherited) HasClass() bool { return i.class != nil }
 // Inherit gives the running task, which has just begun, the labels and values of its starter. T.
 func (l *Loop) Inherit(i Inherited) {
 	l.ApplyLabels(i.labels)
-	if i.values != nil {
-		l.cur.extension().values = i.values
-	}
+	l.cur.keep(i.values)
 }
 
 // inheriting wraps j in a job that inherits i, if there is anything to inherit.
@@ -83,68 +83,114 @@ func (h *heir) Run() {
 	h.Job.Run()
 }
 
-// values returns the context that the task's own is derived from: it has the inherited values before those of Run's
-// context, or is the one that Observe has set.
-func (t *Task) values() context.Context {
-	x := t.ext.Load()
-	switch {
-	case x == nil:
-		return t.l.set.values
-	case x.observed != nil:
-		return x.observed
-	case x.values != nil:
-		return joinValues(x.values, t.l.set.values)
+// base returns the values that the task has outside of its blocks: those that it has inherited, or those of Run's
+// context.
+func (t *Task) base() *values {
+	if x := t.ext.Load(); x != nil && x.values != nil {
+		return x.values
 	}
 	return t.l.set.values
 }
 
-// A joinedContext is one context with the values of another one behind its own.
-type joinedContext struct {
-	context.Context // of the one
-	other           context.Context
+// values returns the context that the task's own is derived from: its base, or the context that Observe has set.
+func (t *Task) values() context.Context {
+	if observed := t.Observed(); observed != nil {
+		return observed
+	}
+	return t.base()
 }
 
-// Value returns the value of the embedded context, or else that of other.
-func (c *joinedContext) Value(key any) any {
-	if key == (originKey{}) {
-		return c
-	}
-	if v := c.Context.Value(key); v != nil {
-		return v
-	}
-	return c.other.Value(key)
+// values are the values of several contexts, without their ends: those of the innermost block's context first, those
+// of Run's context last. A list never changes. It has a context once, and before the last at most valuesMax: if tasks
+// start their successors in blocks, the lists would otherwise grow with each.
+type values struct {
+	context.Context                 // without its end
+	of              context.Context // what it was made of
+	rest            *values         // nil behind the last, which is Run's context or was derived from one with the rest
+	run             *values         // of Run's context alone
 }
 
-// joinValues adds other's values to one, unless one was derived from a context with them. Without that check a task
-// that goes on deriving from its Loop.Context, or a chain of tasks that start tasks, would double the contexts to ask
-// at each step.
-func joinValues(one, other context.Context) context.Context {
-	want := other.Value(originKey{})
-	for origin := one.Value(originKey{}); origin != nil; {
-		if origin == want {
-			return one
-		}
-		joined, ok := origin.(*joinedContext)
-		if !ok {
-			break
-		}
-		origin = joined.other.Value(originKey{})
-	}
-	return &joinedContext{one, other}
-}
+// valuesMax is documented at ringo.Loop.WithContext.
+const valuesMax = 32
 
-// originKey is the key for which a context's Value returns the joinedContext or the runValues that it derives from.
+// originKey is the key for which a context's Value returns the values that it was derived from.
 type originKey struct{}
 
-// runValues has the values of Run's context, which tasks inherit, without its end, which begins the drain.
-type runValues struct{ context.Context }
+// valuesOf returns the values of Run's context.
+func valuesOf(ctx context.Context) *values {
+	v := &values{Context: context.WithoutCancel(ctx), of: ctx}
+	v.run = v
+	return v
+}
 
-func valuesOf(ctx context.Context) context.Context { return &runValues{context.WithoutCancel(ctx)} }
-
-// Value returns the runValues itself for originKey, and the context's values for other keys.
-func (r *runValues) Value(key any) any {
+// Value returns v itself for originKey, and for other keys the value of the first context that has one.
+func (v *values) Value(key any) any {
 	if key == (originKey{}) {
-		return r
+		return v
 	}
-	return r.Context.Value(key)
+	for ; v != nil; v = v.rest {
+		if found := v.Context.Value(key); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// with returns the values of ctx, and behind them v, unless ctx was derived from a context with all of v. Without that
+// check a task that goes on deriving from its Loop.Context, or a chain of tasks that start tasks, would double the
+// contexts to ask at each step.
+func (v *values) with(ctx context.Context) *values {
+	w := &values{Context: context.WithoutCancel(ctx), of: ctx, run: v.run}
+	origin, _ := ctx.Value(originKey{}).(*values)
+	for ; origin != nil; origin = origin.rest {
+		if origin == v {
+			return w
+		}
+	}
+	w.rest = v.without(ctx, valuesMax-1)
+	return w
+}
+
+// without returns v without the values of ctx, and with those of at most so many contexts before the last.
+func (v *values) without(ctx context.Context, most int) *values {
+	switch {
+	case v.rest == nil:
+		return v
+	case same(ctx, v.of):
+		return v.rest
+	case most == 0:
+		return v.rest.without(ctx, 0)
+	}
+	w := *v
+	w.rest = v.rest.without(ctx, most-1)
+	return &w
+}
+
+// on returns v with the values of another Run's context behind it.
+func (v *values) on(run *values) *values {
+	w := *v
+	w.run = run
+	if v.rest == nil {
+		w.rest = run
+	} else {
+		w.rest = v.rest.on(run)
+	}
+	return &w
+}
+
+// A blockContext is the context in a block: it ends with the block's limits, and has the block's values.
+type blockContext struct {
+	context.Context // that of the block, with the ends of those around it
+	values          *values
+}
+
+// Value returns the value of the block's own context, or else of those around it.
+func (c *blockContext) Value(key any) any {
+	if key == (originKey{}) {
+		return c.values
+	}
+	if found := c.Context.Value(key); found != nil || c.values.rest == nil {
+		return found
+	}
+	return c.values.rest.Value(key)
 }

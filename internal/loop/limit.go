@@ -26,7 +26,7 @@ type limit struct {
 
 	ctx    context.Context // made when a caller asks for it
 	cancel func()
-	values context.Context // of a WithContext, for tasks that start in it: see valuesNow
+	values *values // of a WithContext: see inBlock
 }
 
 // WithTimeout calls fn, and makes the waits in it fail from d on, as a cancel does, but only until fn returns. T, may
@@ -210,7 +210,7 @@ func (b *limit) context(base context.Context) context.Context {
 		base = b.outer.context(base)
 	}
 	if b.given != nil {
-		b.ctx, b.cancel = joinContexts(b.l, b.given, base)
+		b.ctx, b.cancel = joinContexts(b.l, b.given, base, b.task.inBlock(b))
 	} else {
 		b.ctx, b.cancel = b.l.set.world.WithDeadline(b.l, base,
 			b.l.cfg.Clock().Add(time.Duration(b.at-b.l.set.elapsed())))
@@ -218,32 +218,19 @@ func (b *limit) context(base context.Context) context.Context {
 	return b.ctx
 }
 
-// valuesNow returns the values of t's context, without its end and without those of Run's context; nil if there are
-// none. A WithContext that t is in makes them once.
-func (x *taskExt) valuesNow(t *Task) context.Context {
-	for b := x.limit; b != nil; b = b.outer {
-		if b.given == nil {
-			continue
-		}
-		if b.values == nil {
-			b.values = context.WithoutCancel(b.over(t.own(x)))
-		}
-		return b.values
+// inBlock returns the values that the task has in the block; b is nil outside of blocks. It asks no context for its
+// end: one may start a task when asked for the first time, under a lock of its own, and that task inherits these
+// values.
+func (t *Task) inBlock(b *limit) *values {
+	switch {
+	case b == nil:
+		return t.base()
+	case b.given == nil:
+		return t.inBlock(b.outer)
+	case b.values == nil:
+		b.values = t.inBlock(b.outer).with(b.given)
 	}
-	return x.values
-}
-
-// over joins base with the values of the block's context and of the contexts around it. It does not ask any context
-// for its end: one may start a task when asked for the first time, under a lock of its own, and that task inherits
-// these values.
-func (b *limit) over(base context.Context) context.Context {
-	if b.outer != nil {
-		base = b.outer.over(base)
-	}
-	if b.given == nil {
-		return base
-	}
-	return joinValues(b.given, base)
+	return b.values
 }
 
 // mayEndBy reports whether ctx can end a wait of the task's that nothing else ends; t is nil for a goroutine. The

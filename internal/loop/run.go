@@ -25,7 +25,7 @@ type Set struct {
 	epoch  time.Time
 	// epochNS is epoch by kernel.Monotonic; 0 in a world with a clock of its own.
 	epochNS int64
-	values  context.Context
+	values  *values
 
 	// Shared is for packages above: what the loops of one Run share.
 	Shared sync.Map

@@ -47,7 +47,7 @@ type taskExt struct {
 	block    *classBlock     // the innermost WithClass that it is in
 	share    *share          // its class's share, once its loop has the task
 	admitted bool            // to files, see BeginIO
-	values   context.Context // of the task's starter, see Inherited
+	values   *values         // of the task's starter, see Inherited
 	ctx      context.Context // only for the loop's thread, as is cancel
 	cancel   context.CancelFunc
 	limit    *limit          // the innermost WithTimeout or WithContext that it is in
@@ -72,8 +72,20 @@ func (t *Task) extension() *taskExt {
 func (t *Task) inherit(i Inherited) {
 	if !i.None() {
 		x := t.extension()
-		x.labels, x.values, x.class = i.labels, i.values, i.class
+		x.labels, x.class = i.labels, i.class
+		t.keep(i.values)
 	}
+}
+
+// keep gives the task values that it inherits; nil: none.
+func (t *Task) keep(v *values) {
+	if v == nil {
+		return
+	}
+	if run := t.l.set.values; v.run != run {
+		v = v.on(run)
+	}
+	t.extension().values = v
 }
 
 // Waiter is what a parked task waits for. A cancel or a timeout uses it to end the wait.
