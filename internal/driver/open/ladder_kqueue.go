@@ -2,8 +2,8 @@
 
 package open
 
-// ladder is what auto tries, one after the other: of Linux's drivers there is nothing to be said here.
+// ladder lists the drivers that auto tries, in this order. It leaves out Linux's, which never work here.
 var ladder = []step{{name: Kqueue}, {name: Poll}, {name: Select}}
 
-// bestReason is why the first is taken.
+// bestReason is why auto takes the first step.
 const bestReason = "kqueue works here"

@@ -5,7 +5,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// advance runs the ops of a direction in their order until one must wait.
+// advance runs the ops of a direction in order, until one has to wait or attemptsMax attempts were made. In the second
+// case the next round of Wait continues with the registration.
 func (d *engine) advance(r *registration, s *direction) {
 	for attempts := 0; !s.Empty() && s.ready != 0; attempts++ {
 		if attempts == attemptsMax {
@@ -47,7 +48,8 @@ func (d *engine) attemptFirst(r *registration, s *direction, o *op.Op) {
 	d.end(o, res, 0)
 }
 
-// receive tries a receive that takes its buffer now that data may be there.
+// receive tries a receive that takes a buffer of the pool, now that there may be data. The buffer goes back to the pool
+// if no bytes arrived.
 func (d *engine) receive(r *registration, s *direction, o *op.Op) {
 	mem, id, ok := d.pool.LendOne()
 	if !ok {
@@ -81,15 +83,15 @@ func (d *engine) receive(r *registration, s *direction, o *op.Op) {
 	d.end(o, res, flags)
 }
 
-// drained clears readiness without the EAGAIN where that is certain, see the
-// package comment.
+// drained clears the readiness of a direction after a short read, without the EAGAIN, where a short read proves that
+// the queue is empty: see the package comment.
 func (d *engine) drained(r *registration, s *direction, o *op.Op, got, asked int) {
 	if got > 0 && got < asked && s.ready&lasting == 0 && o.CallFlags == 0 && r.isTCP() {
 		s.ready = 0
 	}
 }
 
-// heat makes the next Wait go on with r, without sleep.
+// heat makes the next round of Wait, in this call or the next, continue with r and not sleep.
 func (d *engine) heat(r *registration) {
 	if !r.heated {
 		r.heated = true
@@ -98,7 +100,7 @@ func (d *engine) heat(r *registration) {
 	}
 }
 
-// cool goes on with the registrations that were left with work.
+// cool continues with the registrations that heat has put into the list.
 func (d *engine) cool() {
 	r := d.hot
 	d.hot = nil
@@ -112,13 +114,13 @@ func (d *engine) cool() {
 	}
 }
 
-// yield is a completion that another one follows.
+// yield reports a completion of o that is not its last one.
 func (d *engine) yield(o *op.Op, res int32, flags uint32) {
 	d.stats.Completions++
 	d.done.Yield(o, res, flags)
 }
 
-// end is the last completion: from here on the op is its owner's again.
+// end reports the last completion of o. From here on the op belongs to its owner again.
 func (d *engine) end(o *op.Op, res int32, flags uint32) {
 	d.stats.Completions++
 	d.done.End(o, res, flags)

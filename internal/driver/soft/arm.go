@@ -7,8 +7,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// arm makes the poller report what r's ops wait for. For an edge-triggered one
-// that is one call in the descriptor's life.
+// arm makes the poller report what r's ops wait for. On an edge-triggered poller that takes one call in the
+// descriptor's life, because it asks for all events at once.
 func (d *engine) arm(r *registration) {
 	want := uint32(allMask)
 	if d.edge {
@@ -25,6 +25,7 @@ func (d *engine) arm(r *registration) {
 	r.armed = want
 }
 
+// tell adds r to the poller, changes its interest to want, or removes it if want is 0.
 func (d *engine) tell(r *registration, want uint32) int32 {
 	switch {
 	case want == 0:
@@ -34,15 +35,15 @@ func (d *engine) tell(r *registration, want uint32) int32 {
 	}
 	res := d.p.Add(r.sys, want, r.key())
 	if res == -sys.EEXIST {
-		// The number and the file of a handle that was given up without Close.
+		// A handle was dropped without Close, and its number names the same file.
 		res = d.p.Modify(r.sys, want, r.key())
 	}
 	return res
 }
 
-// disarmed ends the waits on a descriptor that the poller would not take. One to
-// which readiness means nothing is always ready; what would have to wait for it
-// blocks, and goes to the offload.
+// disarmed ends the waits on a descriptor that the poller has refused with res. -EPERM means that the descriptor has no
+// readiness: then it counts as always ready for Poll ops, and its reads and writes, which may block, go to the offload.
+// All other ops end with res.
 func (d *engine) disarmed(r *registration, res int32) {
 	if res == -sys.EPERM {
 		r.checked, r.file = true, true
@@ -69,8 +70,8 @@ func (d *engine) disarmed(r *registration, res int32) {
 	}
 }
 
-// noWait is a result of something that can't be waited for. If it would have to
-// be, the refusal of the poller is the answer.
+// noWait returns the result of a call on a descriptor that no poller can wait for. -EAGAIN becomes the error with which
+// the poller refused the descriptor, -EPERM.
 func noWait(res int32) int32 {
 	if res == -sys.EAGAIN {
 		return -sys.EPERM
@@ -78,7 +79,8 @@ func noWait(res int32) int32 {
 	return res
 }
 
-// event brings readiness to the ops that wait for it.
+// event passes the readiness in e to the ops that wait for it. On an edge-triggered poller an eventfd is never read:
+// each signal makes another edge. A waker that fills up is read on every poller.
 func (d *engine) event(e *poller.Event) {
 	if e.Key == wakeKey {
 		if !d.edge || sys.WakerFills {
@@ -107,7 +109,7 @@ func (d *engine) event(e *poller.Event) {
 		}
 	}
 	if e.Ready&sys.PollNval != 0 {
-		d.disarmed(r, -sys.EBADF) // closed by somebody under the ops that wait
+		d.disarmed(r, -sys.EBADF) // the program has closed the descriptor while ops wait on it
 		if d.edge {
 			d.p.Remove(r.sys)
 			r.armed = 0
@@ -118,10 +120,9 @@ func (d *engine) event(e *poller.Event) {
 	}
 }
 
-// notify completes the Poll ops that asked for any of what is ready. A
-// level-triggered poller would report the same again until somebody has read, so
-// there a multishot one ends with its first completion, and its owner submits it
-// again when it has read.
+// notify completes the Poll ops that asked for any of the bits in ready. A level-triggered poller would report the same
+// readiness again until it is used up, so there a multishot op ends with its first completion, and its owner submits it
+// again after it has read.
 func (d *engine) notify(r *registration, ready uint32) {
 	for o := r.watch.First(); o != nil; {
 		next := o.Next
@@ -137,7 +138,7 @@ func (d *engine) notify(r *registration, ready uint32) {
 	}
 }
 
-// Forget ends the registration of a descriptor, see the package comment.
+// Forget ends the registration of a descriptor, before the descriptor is closed: see the package comment.
 func (d *engine) Forget(f *fd.FD) {
 	r := d.regs.of(f)
 	if r == nil {

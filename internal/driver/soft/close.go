@@ -8,12 +8,12 @@ import (
 	"ringo/internal/driver"
 )
 
-// drainMax bounds the wait for calls that a worker has begun. What takes longer
-// is a disk that does not answer.
+// drainMax bounds the time that Close waits for calls that workers or the kernel have begun. A call that takes longer
+// is on a disk that does not answer.
 const drainMax = 5 * time.Second
 
-// Close cancels and drains every op, then frees the driver. Only what a worker or
-// the kernel has begun can outlive it; the memory that it uses stays reachable.
+// Close cancels and drains every op, then frees the driver. Only calls that a worker or the kernel has begun can
+// outlive it; the memory that they use stays reachable.
 func (d *engine) Close(done *driver.Queue) error {
 	if d.closed {
 		return nil
@@ -33,7 +33,7 @@ func (d *engine) Close(done *driver.Queue) error {
 		d.completeJobs()
 	}
 	d.files.close(drainMax)
-	d.closed, d.done, d.pool = true, nil, nil // whoever keeps the driver does not keep the buffers
+	d.closed, d.done, d.pool = true, nil, nil // a reference to the closed driver must not keep the buffers
 	if d.dead == nil {
 		d.dead = fmt.Errorf("%s: %w", d.p.Name(), os.ErrClosed)
 	}
@@ -45,7 +45,7 @@ func (d *engine) Close(done *driver.Queue) error {
 	return d.undrained()
 }
 
-// undrained says which ops could not be drained.
+// undrained returns an error if calls have not ended in time. It counts them and names the op of one.
 func (d *engine) undrained() error {
 	n := 0
 	for j := d.files.busy; j != nil; j = j.next {

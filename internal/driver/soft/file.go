@@ -13,26 +13,26 @@ import (
 )
 
 const (
-	// filesMax bounds the calls of one driver that may block at once; the workers
-	// of all drivers share offload.Process.
+	// filesMax bounds how many calls that may block one driver runs at once. The workers of all drivers share the
+	// budget offload.Process.
 	filesMax = 16
-	// directMax bounds the reads and writes that the kernel has at once, past the
-	// page cache. Each driver that does such counts so many of fs.aio-max-nr.
+	// directMax bounds how many requests one driver has with the kernel's AIO at once. A driver that uses AIO takes
+	// as many of fs.aio-max-nr.
 	directMax = 128
 )
 
-// files is the driver's part of what may block: two engines, and the ops there.
+// files is the driver's part for calls that may block: two offload engines, and the jobs that they have.
 type files struct {
 	workers *offload.Workers
-	// aio is opened for the first op on a file that is open with O_DIRECT. If it
-	// can't be had, aioErr says why, and such ops are the workers' as all others.
+	// aio is opened for the first sync, or the first read or write of a file that is open with O_DIRECT. If it can't
+	// be opened, aioErr says why, and the workers run these ops, too.
 	aio    *offload.AIO
 	aioErr error
-	busy   *job // linked by next
-	spare  *job // to use again
+	busy   *job // jobs under way, linked by next
+	spare  *job // jobs to use again, linked by next
 }
 
-// open makes the engines, but for aio. without names features to do without: "aio".
+// open makes the workers. aio is opened when it is first needed, unless without names "aio".
 func (f *files) open(without []string, signal func()) {
 	f.workers = offload.NewWorkers(filesMax, offload.Process, signal)
 	if slices.Contains(without, "aio") {
@@ -40,8 +40,8 @@ func (f *files) open(without []string, signal func()) {
 	}
 }
 
-// native gives the engine for files past the page cache, or nil. Its completions
-// signal the eventfd that wakes the driver anyway.
+// native returns the AIO engine, opening it at the first call; nil if this system has none. Its completions signal
+// eventFD, which is the descriptor of the driver's waker.
 func (f *files) native(eventFD int32) *offload.AIO {
 	if f.aio == nil && f.aioErr == nil {
 		f.aio, f.aioErr = offload.OpenAIO(directMax, eventFD)
@@ -49,7 +49,7 @@ func (f *files) native(eventFD int32) *offload.AIO {
 	return f.aio
 }
 
-// features adds what is in use here to what the poller uses.
+// features adds "aio" to the poller's features, once AIO is in use.
 func (f *files) features(list []string) []string {
 	if f.aio == nil {
 		return list
@@ -57,8 +57,7 @@ func (f *files) features(list []string) []string {
 	return append(slices.Clip(list), "aio")
 }
 
-// close ends the engines. What is still under way is left to its worker or to the kernel,
-// with its memory.
+// close ends the engines. A call that is still under way stays with its worker or the kernel, and so does its memory.
 func (f *files) close(within time.Duration) {
 	if f.busy == nil {
 		f.workers.Close(within) // the last worker may be about to signal
@@ -68,18 +67,18 @@ func (f *files) close(within time.Duration) {
 	}
 }
 
-// job is an op in the offload. From offload to completeJobs the engine owns what the op
-// names, whatever becomes of the driver.
+// job is an op in the offload. From offload to completeJobs the memory that the op names belongs to the offload engine,
+// even if the driver dies or is closed meanwhile.
 type job struct {
 	offload.Request
 	o      *op.Op
-	direct bool // with the kernel, not with a worker
+	direct bool // the AIO engine has it, not the workers
 	prev   *job
-	next   *job // of those under way, or of the spare
+	next   *job // in files.busy or files.spare
 	run    func() int32
 }
 
-// job makes one for the op and puts it among those that are under way.
+// job returns a job for the op, a spare one if there is one, and puts it into the list of those under way.
 func (f *files) job(o *op.Op) *job {
 	j := f.spare
 	if j == nil {
@@ -98,7 +97,7 @@ func (f *files) job(o *op.Op) *job {
 	return j
 }
 
-// unlink takes a job out of the list of those that are under way.
+// unlink takes a job out of the list of those under way.
 func (f *files) unlink(j *job) {
 	if j.next != nil {
 		j.next.prev = j.prev
@@ -111,13 +110,13 @@ func (f *files) unlink(j *job) {
 	j.o, j.prev, j.next = nil, nil, nil
 }
 
-// reuse makes a job that is nobody's a spare one.
+// reuse puts a job that no engine has into the list of spare ones.
 func (f *files) reuse(j *job) {
 	j.Buf, j.Vec = nil, nil
 	j.next, f.spare = f.spare, j
 }
 
-// offload gives the op to the kernel, or to a worker.
+// offload gives the op to the kernel's AIO if that can run it, otherwise to a worker.
 func (d *engine) offload(o *op.Op) {
 	o.Mode = op.ModeFile
 	j := d.files.job(o)
@@ -126,8 +125,8 @@ func (d *engine) offload(o *op.Op) {
 	}
 }
 
-// submitDirect reports whether the kernel gets the op: a sync, or a read or write at an offset of a file that is open
-// with O_DIRECT. flush hands it over.
+// submitDirect gives the job's op to the AIO engine and reports whether that has taken it. AIO takes syncs, and reads
+// and writes at an offset of a file that is open with O_DIRECT. flush hands them to the kernel.
 func (d *engine) submitDirect(j *job) bool {
 	o := j.o
 	if !native(o) {
@@ -182,17 +181,18 @@ func native(o *op.Op) bool {
 	return o.Off >= 0 && sys.IsDirect(o.FD.Sys())
 }
 
-// reads reports whether an op is a transfer from a file, and writes whether it is one to it.
+// reads reports whether an op reads a file, and writes whether it writes one.
 func reads(c op.Code) bool  { return c == op.Read || c == op.ReadAt || c == op.ReadVec }
 func writes(c op.Code) bool { return c == op.Write || c == op.WriteAt || c == op.WriteVec }
 
-// flush hands the turn's requests to the kernel, by one call.
+// flush hands the AIO requests that are new to the kernel, by one call.
 func (f *files) flush() {
 	if f.aio != nil {
 		f.aio.Flush()
 	}
 }
 
+// submitWorker gives the job's op to the workers, which run it by block.
 func (d *engine) submitWorker(j *job) {
 	j.Kind, j.Buf, j.Vec, j.Call, j.direct = offload.Call, nil, nil, j.run, false
 	if res := d.files.workers.Submit(&j.Request); res < 0 {
@@ -200,7 +200,7 @@ func (d *engine) submitWorker(j *job) {
 	}
 }
 
-// block runs an op to its end, however long that takes.
+// block runs an op to its end on a worker's thread, however long that takes.
 func block(o *op.Op) int32 {
 	for {
 		res := attempt(o)
@@ -223,7 +223,7 @@ func block(o *op.Op) int32 {
 	}
 }
 
-// completeJobs completes the ops that have ended.
+// completeJobs completes the ops whose jobs have ended.
 func (d *engine) completeJobs() {
 	if d.files.busy == nil {
 		return
@@ -239,8 +239,8 @@ func (d *engine) completeJobs() {
 	}
 }
 
-// completeJob completes the op of a job. A descriptor that nobody wants any more is
-// closed.
+// completeJob completes the op of a job. If the op was cancelled and its result is a new descriptor, completeJob closes
+// that, unless the op is op.Keep.
 func (d *engine) completeJob(j *job, res int32) {
 	o := j.o
 	d.files.unlink(j)
@@ -252,10 +252,11 @@ func (d *engine) completeJob(j *job, res int32) {
 	d.end(o, res, 0)
 }
 
-// completeDirect completes the op of a job that the kernel had, or goes on with it:
-// what would have had to wait, or is not aligned, a plain call does or refuses. A read
-// that came short may have found only its first part in memory, as btrfs does with what is
-// not aligned (Linux 6.18): a plain call knows whether that was the file's end.
+// completeDirect completes the op of a job that the kernel's AIO has ended, or continues with it. If the kernel has not
+// done the request, because it would have had to wait or is not aligned, a worker makes a plain call, which does it or
+// returns the error. A worker also repeats a read that came short: the kernel may have found only the first part in
+// memory, as btrfs does with reads that are not aligned (Linux 6.18), and a plain call finds out whether that was the
+// file's end.
 func (d *engine) completeDirect(j *job) {
 	o, res := j.o, j.Res
 	switch {
@@ -287,7 +288,8 @@ func (d *engine) completeDirect(j *job) {
 	d.completeJob(j, res)
 }
 
-// cancelJob takes back an op that has not begun.
+// cancelJob takes an op back from its engine. It returns false if the engine has begun it; the op then completes when
+// the call ends.
 func (d *engine) cancelJob(o *op.Op) bool {
 	j := d.files.busy
 	for j.o != o {

@@ -2,13 +2,14 @@ package soft
 
 import "time"
 
-// restMax is between two looks at a send for which there is room and is none: a Unix
-// datagram socket that is not connected has room in itself, and not in the socket that
-// the datagram is for. A level-triggered poller says so again and again, and an edge
-// comes of each try, which takes room and gives it back.
+// restMax is the time between two attempts of a send that finds no room although the poller reports room. A Unix
+// datagram socket that is not connected is such a case: the socket itself has room, but the receiver's queue is full.
+// Without a pause the driver would spin: a level-triggered poller reports the room again and again, and on an
+// edge-triggered one each attempt makes another edge, because it takes room and gives it back.
 const restMax = 5 * time.Millisecond
 
-// pauseSends has nothing tried on r's out direction for a while.
+// pauseSends stops the attempts on r's out direction until the rest is over. The rest ends for all registrations of the
+// list at once, at most restMax after the first of them has joined it.
 func (d *engine) pauseSends(r *registration) {
 	if r.resting {
 		return
@@ -21,7 +22,7 @@ func (d *engine) pauseSends(r *registration) {
 	d.resting = r
 }
 
-// resumeSends has those tried again that have rested.
+// resumeSends makes the next round of Wait try the out directions in the list again, once the rest is over.
 func (d *engine) resumeSends() {
 	if d.resting == nil || d.now() < d.rested {
 		return

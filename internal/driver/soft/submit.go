@@ -22,7 +22,7 @@ func (d *engine) Submit(o *op.Op) {
 	d.queue.Push(o)
 }
 
-// start looks at a submitted op for the first time.
+// start begins a submitted op: it arms a timer, gives the op to the offload, or tries it as a plain call.
 func (d *engine) start(o *op.Op) {
 	if o.Canceled {
 		d.end(o, o.Failed(-sys.ECANCELED), 0)
@@ -47,8 +47,8 @@ func (d *engine) immediate(o *op.Op) int32 {
 	return attempt(o)
 }
 
-// bounded closes a new descriptor that the poller could not watch. To its user
-// that is a limit of the process like any other, and a listener goes on.
+// bounded returns the result of an op. If that is a new descriptor that is too high for the poller, bounded closes it
+// and returns -EMFILE instead: callers know that as a limit of the process, and a listener goes on accepting.
 func (d *engine) bounded(o *op.Op, res int32) int32 {
 	if res < d.bound || !o.Def().FDResult {
 		return res
@@ -57,7 +57,8 @@ func (d *engine) bounded(o *op.Op, res int32) int32 {
 	return -sys.EMFILE
 }
 
-// wait puts an op where readiness finds it, and tries it if its turn has come.
+// wait puts an op into its registration, where readiness finds it, and tries it if it is the first of its direction. If
+// the owner has just tried the op (op.Tried), wait does not try it again.
 func (d *engine) wait(o *op.Op) {
 	r := d.regs.get(o.FD)
 	switch {
@@ -82,15 +83,16 @@ func (d *engine) wait(o *op.Op) {
 	}
 }
 
-// repeatable reports whether the op can be multishot, as the kernel judges it: a
-// receive needs a buffer for each shot.
+// repeatable reports whether the op can be multishot, by the kernel's rule: a receive must take a buffer for each
+// completion.
 func repeatable(o *op.Op) bool {
 	return o.Def().Multishot && (!o.Def().Select || o.Flags&op.Select != 0)
 }
 
-// startPoll answers a Poll op from the descriptor's present state, or makes it
-// a watcher. Where the poller does not know the descriptor yet, or is to be told
-// anew, it will report the present state by itself.
+// startPoll completes a Poll op if the descriptor is ready now. If it is not, or the op is multishot, startPoll adds
+// the op to the watchers. It asks for the present state only on an edge-triggered poller that knows the descriptor:
+// otherwise the poller reports the present state by itself, after arm. If the owner has just asked in vain (op.Tried),
+// a later change makes an edge.
 func (d *engine) startPoll(r *registration, o *op.Op) {
 	if d.edge && r.armed != 0 && o.Flags&op.Tried == 0 {
 		res := attempt(o)
@@ -108,8 +110,8 @@ func (d *engine) startPoll(r *registration, o *op.Op) {
 	d.arm(r)
 }
 
-// Cancel takes the op out of whatever it waits in. A call that a worker has
-// begun goes on, and completes as it ends.
+// Cancel takes the op out of the list that it waits in. A call that a worker has begun goes on, and the op completes
+// when the call ends.
 func (d *engine) Cancel(o *op.Op) {
 	d.own("Cancel")
 	if o.State != op.Queued && o.State != op.InFlight {
@@ -135,8 +137,8 @@ func (d *engine) Cancel(o *op.Op) {
 	d.ended.Push(o)
 }
 
-// withdraw takes a waiting op out of its registration. Who was behind it moves up,
-// and goes on in the next Wait if there is something for it.
+// withdraw takes a waiting op out of its registration. The op behind it moves up, and the next Wait tries that if the
+// direction is ready.
 func (d *engine) withdraw(o *op.Op) {
 	r := d.regs.get(o.FD)
 	from := &r.watch
@@ -155,7 +157,7 @@ func (d *engine) withdraw(o *op.Op) {
 	}
 }
 
-// after is the time d from now, or the end of time.
+// after returns the time d from now: now if d is not positive, and at most math.MaxInt64.
 func after(now, d int64) int64 {
 	if d <= 0 {
 		return now

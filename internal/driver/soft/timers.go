@@ -8,8 +8,8 @@ import (
 	"ringo/internal/op"
 )
 
-// timers are the Timeout ops by time, the next one last. There are few: a loop
-// keeps its own timers and gives the driver one deadline.
+// timers are the Timeout ops in order of their times, the next one last. There are few, because a loop keeps its own
+// timers and passes the driver one deadline.
 type timers []timer
 
 type timer struct {
@@ -17,7 +17,7 @@ type timer struct {
 	op *op.Op
 }
 
-// next is the time of the first, or math.MaxInt64.
+// next returns the time of the next one, math.MaxInt64 if there is none.
 func (t timers) next() int64 {
 	if len(t) == 0 {
 		return math.MaxInt64
@@ -25,13 +25,13 @@ func (t timers) next() int64 {
 	return t[len(t)-1].at
 }
 
-// add puts o before those of the same time, so that it comes out after them.
+// add inserts o, before those of the same time, so that it fires after them.
 func (t *timers) add(at int64, o *op.Op) {
 	i, _ := slices.BinarySearchFunc(*t, at, func(e timer, at int64) int { return cmp.Compare(at, e.at) })
 	*t = slices.Insert(*t, i, timer{at, o})
 }
 
-// pop takes the next one; there must be one.
+// pop removes and returns the next one. There must be one.
 func (t *timers) pop() *op.Op {
 	last := len(*t) - 1
 	o := (*t)[last].op

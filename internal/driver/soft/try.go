@@ -7,10 +7,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// Try runs the op as a plain call. It looks at nothing of the driver's.
+// Try runs the op as a plain call. It uses no state of the driver that changes, so any goroutine may call it.
 func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 	if o.Selects() {
-		return 0, false // which buffer is the driver's to say
+		return 0, false // only the driver's thread takes buffers from the pool
 	}
 	switch o.Code {
 	case op.Read, op.Write:
@@ -35,8 +35,8 @@ func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 	}
 }
 
-// attempt is o.Attempt, told to the race detector, for which the kernel is a hole
-// in the order of things.
+// attempt is o.Attempt, and reports the transfer to the race detector, which does not see memory accesses and ordering
+// through the kernel.
 func attempt(o *op.Op) int32 {
 	if !race.Enabled {
 		return o.Attempt()

@@ -10,8 +10,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// Wait runs what is new, collects events, once, and sleeps for them only if there
-// is nothing to report.
+// Wait makes the sends of the outbox, starts new ops and collects events. It asks the poller at least once, and sleeps
+// only while there is nothing to report.
 func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 	d.own("Wait")
 	d.done = done
@@ -45,7 +45,7 @@ func (d *engine) Wait(deadline int64, done *driver.Queue) error {
 			d.endAll()
 			return d.dead
 		}
-		if n == 0 && timeout > 0 && d.now() >= deadline { // the poller has slept until then
+		if n == 0 && timeout > 0 && d.now() >= deadline { // the poller slept until the deadline, and found no event
 			late, done.Looked = true, true
 		}
 		if woken || late || d.stats.Completions != before || d.outbox.Failed() || deadline == driver.Poll {
@@ -66,8 +66,8 @@ func (d *engine) send() {
 	}
 }
 
-// endAll ends what is submitted, on a poller that has died. What a worker has begun, or
-// the kernel, ends by itself.
+// endAll ends all submitted ops, after the poller has died. Calls that a worker or the kernel has begun end by
+// themselves.
 func (d *engine) endAll() {
 	if !d.closed {
 		d.cancelAll()
@@ -76,7 +76,7 @@ func (d *engine) endAll() {
 	d.done = nil
 }
 
-// cancelAll cancels what is submitted.
+// cancelAll cancels all submitted ops.
 func (d *engine) cancelAll() {
 	d.slab.Each(func(o *op.Op) {
 		if (o.State == op.Queued || o.State == op.InFlight) && !o.Canceled {
@@ -85,8 +85,8 @@ func (d *engine) cancelAll() {
 	})
 }
 
-// work starts what was submitted, reports what was cancelled, and goes on where
-// an earlier Wait stopped.
+// work starts the ops that were submitted, reports those that were cancelled, and continues where an earlier Wait
+// stopped.
 func (d *engine) work() {
 	for queue := d.queue.TakeAll(); !queue.Empty(); {
 		d.start(queue.Pop())
@@ -102,8 +102,9 @@ func (d *engine) work() {
 	d.completeJobs()
 }
 
-// collect asks the poller once and runs what the events set going. It doesn't
-// sleep if somebody signals at the last moment; slept says which it was, and n how many events there were.
+// collect asks the poller once, and runs the ops for which there are events. It does not sleep if a signal has come
+// since the gate was last asked; slept reports whether it was free to sleep. n is the number of events, or a negated
+// errno.
 func (d *engine) collect(timeout int64) (slept bool, n int32) {
 	if timeout != 0 {
 		if slept = d.gate.Announce(); !slept {
@@ -126,8 +127,9 @@ func (d *engine) collect(timeout int64) (slept bool, n int32) {
 	return slept, n
 }
 
-// collectRest goes on asking the poller where its last answer, of n events, was full. It reports whether all that had
-// come was told: what comes meanwhile keeps nobody waiting.
+// collectRest asks the poller again for as long as its answers, the last one of n events, are full. It reports whether
+// the driver has now seen every event that had come before. The number of rounds is bounded by the number of ops, so
+// that events which come meanwhile don't hold up Wait.
 func (d *engine) collectRest(n int32) bool {
 	for rounds := d.slab.Used() / len(d.events); rounds >= 0 && int(n) == len(d.events); rounds-- {
 		_, n = d.collect(0)
@@ -135,9 +137,9 @@ func (d *engine) collectRest(n int32) bool {
 	return n >= 0
 }
 
-// timeout is how long to sleep at most: to the deadline, the first timer or the end of
-// a rest. late says that the deadline has passed. A poller's sleep may be shorter than was asked for, by a signal or by
-// another clock's idea of time.
+// timeout returns how long to sleep at most: until the deadline, the first timer or the end of a rest. late reports
+// whether the deadline has passed. Wait computes it anew in each round, because a poller may sleep for less than it was
+// asked to, after a signal or because it goes by another clock.
 func (d *engine) timeout(deadline int64) (ns int64, late bool) {
 	next := min(deadline, d.timers.next())
 	if d.resting != nil {
@@ -153,7 +155,7 @@ func (d *engine) timeout(deadline int64) (ns int64, late bool) {
 	return max(next, now) - now, deadline <= now
 }
 
-// expire ends the Timeout ops whose time has come.
+// expire ends the Timeout ops that are due.
 func (d *engine) expire() {
 	if d.timers.next() == math.MaxInt64 {
 		return
@@ -171,10 +173,10 @@ func (d *engine) Wake() {
 	}
 }
 
-// signal makes the owner look round.
+// signal ends the owner's sleep, for a job that has ended. Unlike Wake it does not end the Wait.
 func (d *engine) signal() { d.wake() }
 
-// wake is signal, and reports whether that took a system call.
+// wake is signal, and reports whether it took a system call.
 func (d *engine) wake() bool {
 	if !d.gate.Notify() {
 		return false
@@ -186,9 +188,8 @@ func (d *engine) wake() bool {
 	return true
 }
 
-// awake reports whether somebody called Wake since the last time. The gate alone
-// does not say: a job that is done signals too, which ends no Wait, and a gate
-// that refused to let the owner sleep has forgotten why.
+// awake reports whether Wake was called since the last time. The gate alone does not tell: a job that has ended also
+// signals, which ends no Wait, and a gate that has refused to let the owner sleep no longer knows the reason.
 func (d *engine) awake() bool {
 	d.gate.Awake()
 	return d.called.Load() && d.called.Swap(false)
