@@ -1,11 +1,10 @@
-// Package mailbox is how anything from outside enters a loop: a queue with many
-// senders and one owner, and the gate that says when the owner must be woken.
+// Package mailbox is the way into a loop for everything that comes from other threads: a queue with many senders and
+// one owner, and a gate that tells senders when they must wake the owner.
 //
-// A sender puts its message into the [Queue] and then asks the [Gate] whether
-// the owner sleeps. The owner does the same the other way round: it announces
-// its sleep at the gate, which refuses if somebody has called since the owner
-// last looked, and otherwise obliges the next caller to send a signal. Between
-// the two orders there is no gap for a message to fall into.
+// A sender puts its message into the [Queue] and then asks the [Gate] whether the owner sleeps. The owner does the same
+// in the other order: it announces its sleep at the gate, and then sleeps. The gate refuses the sleep if there was a
+// Notify since the owner last looked, and otherwise makes the next sender send a signal. So no message can be missed
+// between the owner's last look and its sleep.
 //
 //	sender                          owner, once a turn
 //	  q.Push(m)                       g.Awake()
@@ -16,6 +15,6 @@
 //	      }
 //	  }
 //
-// Nobody here waits: no method takes a lock or spins on another thread's
-// progress, so a sender that the system suspends halfway delays nobody else.
+// No method waits: none takes a lock, or spins until another thread has made progress. So a sender that the system
+// suspends halfway delays no other thread.
 package mailbox

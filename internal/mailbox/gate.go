@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// A Gate decides who wakes a sleeping owner and who closes the descriptor that
-// does it. The zero value is open, with its owner awake. It must not be copied.
+// A Gate decides which thread wakes a sleeping owner, and which one closes the descriptor that is used for that. The
+// zero value is open, with its owner awake. It must not be copied.
 //
 //	            Notify                       Notify, must signal
 //	  awake ───────────────▶ notified ◀─────────────────────── asleep
@@ -16,16 +16,15 @@ import (
 //	  │ └───────────────────── Awake ───────────────────────────┼─┘
 //	  └─────────────────────── Announce ────────────────────────┘
 //
-//	Close leads from each of the three to closed, which nothing leaves; there
-//	Notify does nothing, for ever.
+//	Close leads from each of the three to closed, which is final. In it
+//	Notify does nothing.
 //
-// A notifier that was told to signal writes to a descriptor some time later, and
-// the owner may close the gate before it does. So the same atomic word counts the
-// notifiers between Notify and Signalled, and the descriptor is closed by the last
-// of them or, if there is none, by Close's caller:
+// A notifier that has to signal writes to the descriptor some time later, and the owner may close the gate before that.
+// So the same atomic word counts the notifiers between Notify and Signalled. The last of them closes the descriptor, or
+// Close's caller if there is none:
 //
 //	bits 0..1   state
-//	bits 2..31  notifiers that were told to signal and have not yet called Signalled
+//	bits 2..31  notifiers that have to signal and have not yet called Signalled
 type Gate struct{ word atomic.Uint32 }
 
 type word uint32
@@ -40,8 +39,8 @@ const (
 	signaller word = 4 // one notifier in the count
 )
 
-// The transitions are pure, so that a test can walk all interleavings of exactly
-// this table. A method below applies one of them atomically.
+// The transitions are pure functions, so that a test can walk all interleavings of exactly this table. Each method
+// below applies one of them atomically.
 
 func (w word) state() word          { return w & stateMask }
 func (w word) with(state word) word { return w&^stateMask | state }
@@ -83,27 +82,25 @@ func (w word) close() (next word, mustClose bool) {
 	return next, next != w && next == stateClosed
 }
 
-// Notify tells the owner that there is something for it. Any goroutine may call
-// it, after the something can be found; it never waits.
+// Notify records that there is something for the owner. The caller must have put it where the owner finds it before.
+// Any goroutine may call Notify; it never waits.
 //
-// If mustSignal is true the owner sleeps and this caller, and no other, must
-// signal the descriptor and then call [Gate.Signalled]. Until then the descriptor
-// stays open. Calls are coalesced: at most one per sleep is told to signal.
+// If mustSignal is true the owner sleeps, and this caller, and no other, must signal the descriptor and then call
+// [Gate.Signalled]. Until then the descriptor stays open. Calls are coalesced: at most one per sleep has to signal.
 func (g *Gate) Notify() (mustSignal bool) {
 	for {
 		w := word(g.word.Load())
 		next, must := w.notify()
-		// Leaving without a store is safe in notified: the owner has not begun
-		// the look round that ends this state, and that one will find what
-		// this caller left.
+		// Leaving without a store is safe in the state notified: the owner has not yet called the Awake or Announce
+		// that ends the state, and when it then looks, it finds what this caller has left.
 		if next == w || g.swap(w, next) {
 			return must
 		}
 	}
 }
 
-// Signalled ends what a Notify that returned true began. If mustClose is true
-// the gate was closed meanwhile and the caller must close the descriptor.
+// Signalled must follow the signal that a Notify has asked for. If mustClose is true the gate was closed meanwhile, and
+// the caller must close the descriptor.
 func (g *Gate) Signalled() (mustClose bool) {
 	for {
 		w := word(g.word.Load())
@@ -116,11 +113,10 @@ func (g *Gate) Signalled() (mustClose bool) {
 	}
 }
 
-// Announce says that the owner is about to sleep. Only the owner may call it,
-// and only while awake. If it returns true the next Notify signals the
-// descriptor, so the owner may wait on it, and calls [Gate.Awake] when it has. If
-// false, somebody notified since the last Awake, or the gate is closed: the
-// owner stays awake and must look round again.
+// Announce records that the owner is about to sleep. Only the owner may call it, and only while awake. If it returns
+// true the next notifier signals the descriptor, so the owner may wait on that, and calls [Gate.Awake] afterwards. If
+// false, there was a Notify since the last Awake, or the gate is closed: the owner stays awake and must look for work
+// again.
 func (g *Gate) Announce() bool {
 	for {
 		w := word(g.word.Load())
@@ -134,13 +130,12 @@ func (g *Gate) Announce() bool {
 	}
 }
 
-// Awake says that the owner is about to look round, whatever ended its sleep and
-// whether it slept or not, and reports whether anybody notified since it last
-// said so. Only the owner may call it. What was pushed before a Notify that
-// returned earlier is found by a Take that follows.
+// Awake records that the owner is awake and about to look for work, whether or not it has slept, and reports whether
+// there was a Notify since its last Awake, or since the last Announce that returned false. Only the owner may call it.
+// A Take after it finds all that was pushed before a Notify that has returned.
 //
-// A signal may still be under way from a notifier that the owner did not wait
-// for; it ends a later sleep for nothing.
+// The signal of a notifier may still be under way, if something else has ended the sleep. It then ends a later sleep
+// without need.
 func (g *Gate) Awake() (notified bool) {
 	for {
 		w := word(g.word.Load())
@@ -151,10 +146,9 @@ func (g *Gate) Awake() (notified bool) {
 	}
 }
 
-// Close makes every later Notify a no-op. Only the owner may call it. If
-// mustClose is true no notifier is about to signal and the caller must close the
-// descriptor; otherwise the last such notifier's [Gate.Signalled] says so.
-// Closing again returns false.
+// Close makes every later Notify a no-op. Only the owner may call it. If mustClose is true no notifier is about to
+// signal, and the caller must close the descriptor; otherwise the last such notifier closes it, as its
+// [Gate.Signalled] returns true. Closing again returns false.
 func (g *Gate) Close() (mustClose bool) {
 	for {
 		w := word(g.word.Load())

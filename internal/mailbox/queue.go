@@ -5,15 +5,14 @@ import (
 	"sync/atomic"
 )
 
-// A Queue carries values from any number of senders to one owner. The zero
-// value is open and empty. Values of one sender arrive in the order in which it
-// pushed them; between senders the order is that of their pushes' effects.
+// A Queue carries values from any number of senders to one owner. The zero value is open and empty. Values of one
+// sender arrive in the order in which it pushed them; values of several senders arrive in the order in which their
+// pushes took effect.
 //
-// It is a stack of nodes that senders push with compare-and-swap and that the
-// owner takes whole, with one swap, and turns round. Taking all at once is what
-// makes it safe to reuse nodes: a push only ever says "my node lies on top of
-// what is on top now", which stays true if the same node left and came back in
-// the meantime. Nodes come from a [slab], so steady state allocates nothing.
+// It is a stack of nodes. Senders push onto it with compare-and-swap; the owner takes the whole stack with one swap,
+// and reverses it. Because the owner takes all nodes at once, it is safe to reuse them: a push only states that its
+// node lies on top of the present top, and that stays true if the same node was taken and came back in the meantime.
+// Nodes come from a [slab], so steady state allocates nothing.
 //
 // A Queue must not be copied after its first use.
 type Queue[T any] struct {
@@ -26,9 +25,8 @@ type Queue[T any] struct {
 // shut is the head of a closed queue. No node has this reference.
 const shut ref = math.MaxUint32
 
-// Push adds v and reports true, or reports false because the queue is closed.
-// Any goroutine may call it; it never waits. What it accepted is delivered by
-// [Queue.Take] or by [Queue.Close], exactly once.
+// Push adds v and returns true, or returns false if the queue is closed. Any goroutine may call it; it never waits.
+// [Queue.Take] or [Queue.Close] delivers each value that was accepted, exactly once.
 func (q *Queue[T]) Push(v T) bool {
 	if q.Closed() {
 		return false
@@ -36,8 +34,8 @@ func (q *Queue[T]) Push(v T) bool {
 	r, n := q.nodes.get()
 	n.value = v
 	for {
-		// Reading head pairs with the swap in Close: shut is final, so a push
-		// either comes before it and is part of the rest, or is refused here.
+		// This load pairs with the swap in Close: shut is final, so a push either comes before Close, which returns
+		// its value in rest, or is refused here.
 		head := q.head.Load()
 		if ref(head) == shut {
 			q.nodes.put(r, n)
@@ -50,7 +48,7 @@ func (q *Queue[T]) Push(v T) bool {
 	}
 }
 
-// Empty reports whether there was nothing to take. Any goroutine may call it.
+// Empty reports whether there is nothing to take. Any goroutine may call it.
 func (q *Queue[T]) Empty() bool {
 	head := ref(q.head.Load())
 	return head == none || head == shut
@@ -59,12 +57,11 @@ func (q *Queue[T]) Empty() bool {
 // Closed reports whether pushes are refused. Any goroutine may call it.
 func (q *Queue[T]) Closed() bool { return ref(q.head.Load()) == shut }
 
-// Take removes everything that is in the queue and returns it, oldest first.
-// Only the owner may call it; it never waits. What is pushed from now on is
-// for the next Take, so a batch has an end.
+// Take removes everything that is in the queue and returns it, oldest first. Only the owner may call it; it never
+// waits. Later values are for the next Take, so a batch has an end.
 func (q *Queue[T]) Take() Batch[T] {
 	if q.Empty() {
-		return Batch[T]{} // without the swap, which would steal the line from the senders
+		return Batch[T]{} // without the swap, which would take the cache line from the senders
 	}
 	return q.turn(ref(q.head.Swap(uint32(none))))
 }
@@ -78,11 +75,11 @@ func (q *Queue[T]) Close() (rest Batch[T]) {
 	return Batch[T]{}
 }
 
-// CloseEmpty is Close if there is nothing to take; otherwise it reports false and
-// the queue stays open. Only the owner may call it.
+// CloseEmpty closes the queue and returns true if there is nothing to take. Otherwise the queue stays open and it
+// returns false. Only the owner may call it.
 func (q *Queue[T]) CloseEmpty() bool { return q.head.CompareAndSwap(uint32(none), uint32(shut)) }
 
-// turn makes a batch, oldest first, of a chain that runs from the newest.
+// turn reverses a chain that begins with the newest node into a batch, which begins with the oldest.
 func (q *Queue[T]) turn(newest ref) Batch[T] {
 	oldest := none
 	for newest != none {
@@ -95,9 +92,8 @@ func (q *Queue[T]) turn(newest ref) Batch[T] {
 	return Batch[T]{nodes: &q.nodes, next: oldest}
 }
 
-// A Batch is what one Take or Close returned. It belongs to the owner and may be
-// read in pieces, over several turns; what is not read is not delivered. The
-// zero Batch is empty.
+// A Batch is the result of one Take or Close. It belongs to the owner, which may read it in pieces, over several turns.
+// Values that it does not read are not delivered. The zero Batch is empty.
 type Batch[T any] struct {
 	nodes *slab[T]
 	next  ref

@@ -6,32 +6,29 @@ import (
 	"sync/atomic"
 )
 
-// A slab keeps the nodes of one queue, those in use and those on its free list.
-// It grows and never shrinks, so its size is that of the queue at its longest.
+// A slab keeps the nodes of one queue: those in use, and those on its free list. It never shrinks, so its size is that
+// of the queue at its longest.
 //
-// sync.Pool would be shorter, but after each garbage collection its first user
-// takes a lock, and a suspended sender could then hold up the loop.
+// A sync.Pool would need less code, but the first use after each garbage collection takes a lock, and a sender that is
+// suspended while it holds the lock would hold up the loop.
 type slab[T any] struct {
-	// free is the free list: the reference of its first node in the lower half
-	// and in the upper half how many nodes were ever taken from it. That count
-	// is what makes get safe: it reads the first node's successor and then swaps
-	// it in, and in between the first node may have left and come back with
-	// another successor. The count tells the two apart, unless exactly 2^32
-	// nodes were taken while one sender stood between the two steps.
+	// free is the free list: the lower half is the reference of its first node, and the upper half counts the nodes
+	// that were ever taken from the list. The count makes get safe, which reads the first node's successor and then
+	// swaps it in: in between, the first node may have been taken and come back with another successor. The count has
+	// changed then, unless exactly 2^32 nodes were taken while one sender was between the two steps.
 	free atomic.Uint64
 
 	chunks [chunksMax]atomic.Pointer[[]node[T]]
 }
 
-// Chunk k has firstChunk << k nodes, so that a reference leads to its node
-// without a search and the nodes never move.
+// Chunk k has firstChunk << k nodes, so that a reference leads to its node without a search, and nodes never move.
 const (
 	firstChunkBits = 6
 	firstChunk     = 1 << firstChunkBits
 	chunksMax      = 20
 
-	// undeliveredMax is the number of values that may wait in one queue. Push
-	// panics beyond it: 67 million messages to one loop are a loop that is dead.
+	// undeliveredMax is the number of values that may wait in one queue. Push panics beyond it: if 67 million messages
+	// wait for a loop, the loop is dead.
 	undeliveredMax = firstChunk * (1<<chunksMax - 1)
 )
 
@@ -40,14 +37,14 @@ type ref uint32
 
 const none ref = 0
 
-// node is one place for a value. next is atomic because a sender may read it of
-// a node that another sender has just taken; the stale value is then thrown away.
+// node is one place for a value. next is atomic because a sender may read it in a node that another sender has just
+// taken; the compare-and-swap that follows then fails, and the stale value is not used.
 type node[T any] struct {
 	value T
 	next  atomic.Uint32
 }
 
-// locate returns the chunk and the place in it of a reference.
+// locate returns the chunk of a reference, and the place in the chunk.
 func locate(r ref) (chunk, place int) {
 	i := uint(r) - 1 + firstChunk
 	chunk = bits.Len(i) - 1 - firstChunkBits
@@ -69,7 +66,7 @@ func (s *slab[T]) get() (ref, *node[T]) {
 			if r, n := s.grow(); r != none {
 				return r, n
 			}
-			continue // another sender has grown it
+			continue // another sender has added a chunk
 		}
 		n := s.at(r)
 		taken := old>>32 + 1
@@ -97,9 +94,9 @@ func (s *slab[T]) release(first ref, last *node[T]) {
 	}
 }
 
-// grow adds a chunk and returns its first node, for the caller; none means that
-// another sender added this chunk first. It never waits for that sender to put
-// its nodes on the free list: whoever finds the list empty adds the next chunk.
+// grow adds a chunk and returns its first node, for the caller; none means that another sender was faster with this
+// chunk. grow never waits until that sender has put its nodes on the free list: a sender that finds the list empty
+// again adds the next chunk.
 func (s *slab[T]) grow() (ref, *node[T]) {
 	k := 0
 	for k < chunksMax && s.chunks[k].Load() != nil {

@@ -1,4 +1,4 @@
-// Package perloop has a value for each loop that has asked for one.
+// Package perloop keeps a value for each loop that has asked for one.
 package perloop
 
 import (
@@ -12,10 +12,10 @@ import (
 type Values[T any] struct {
 	all   sync.Map // *T by *loop.Loop
 	mu    sync.Mutex
-	order []*loop.Loop // in which they have asked: worlds play it again
+	order []*loop.Loop // in the order of Begin, which a simulated world repeats, unlike that of a map
 }
 
-// Of gives that of a loop; nil: it has none. G.
+// Of returns the value of a loop; nil if it has none. G.
 func (p *Values[T]) Of(l *loop.Loop) *T {
 	if v, ok := p.all.Load(l); ok {
 		return v.(*T)
@@ -23,8 +23,8 @@ func (p *Values[T]) Of(l *loop.Loop) *T {
 	return nil
 }
 
-// Begin gives a loop v as its first, or what another caller has just given it. It calls end for what loops have that
-// have ended. G.
+// Begin gives a loop its first value, v, and returns it; if another caller was faster, it returns that caller's value.
+// Before, Begin takes out the values of all loops that have ended, and calls end with each. G.
 func (p *Values[T]) Begin(l *loop.Loop, v *T, end func(*T)) *T {
 	p.Each(func(other *loop.Loop, _ *T) bool {
 		if other.Ended() {
@@ -43,7 +43,7 @@ func (p *Values[T]) Begin(l *loop.Loop, v *T, end func(*T)) *T {
 	return first.(*T)
 }
 
-// Take takes that of a loop out; nil: somebody has. G.
+// Take removes the value of a loop and returns it; nil if there is none, because another caller has taken it. G.
 func (p *Values[T]) Take(l *loop.Loop) *T {
 	v, ok := p.all.LoadAndDelete(l)
 	if !ok {
@@ -57,7 +57,7 @@ func (p *Values[T]) Take(l *loop.Loop) *T {
 	return v.(*T)
 }
 
-// Each calls f for all, in the order in which they have asked, until it returns false. G.
+// Each calls f for each value, in the order of Begin, until f returns false. G.
 func (p *Values[T]) Each(f func(*loop.Loop, *T) bool) {
 	p.mu.Lock()
 	order := p.order[:len(p.order):len(p.order)]

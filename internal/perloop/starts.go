@@ -13,7 +13,8 @@ type Starts struct {
 	has map[*loop.Loop]bool
 }
 
-// All reports whether each loop of l's Run has called it, with l. G.
+// All records that l has started, and reports whether all loops of its Run have. A loop of another Run begins a new
+// count. G.
 func (s *Starts) All(l *loop.Loop) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -6,17 +6,16 @@ import "fmt"
 // cache line, and a tree half as deep as a binary one moves half as much.
 const arity = 4
 
-// A Heap holds the armed timers of one loop, in order of their instants. The
-// zero value is empty and ready. Only its owner's thread may use it.
+// A Heap holds the armed timers of one loop, in order of their instants. The zero value is empty and ready. Only its
+// owner's thread may use it.
 //
-// Instants are nanoseconds of any one clock that doesn't go back; the heap
-// compares them and never asks what time it is.
+// Instants are nanoseconds of any one clock that never runs backwards. The heap only compares them, and reads no clock.
 type Heap struct {
 	entries []entry
 	seq     uint64
 }
 
-// entry repeats the filed instant so that sifting reads timers for ties only.
+// entry has a copy of the filed instant, so that sifting reads a Timer only for ties.
 type entry struct {
 	at    int64
 	timer *Timer
@@ -27,11 +26,11 @@ type entry struct {
 // or [Heap.Remove] takes it out.
 func (h *Heap) Len() int { return len(h.entries) }
 
-// Arm makes t fire at the given instant, in place of any instant it was armed
-// for before. Moving an armed or just disarmed timer later is a store.
+// Arm makes t fire at the instant at, instead of any instant that it was armed for before. For a timer that has an
+// entry, moving it later is a store.
 //
-// It panics if t has an entry in another heap and is moved to an earlier instant;
-// such a mistake can't be seen cheaply when t is moved later.
+// Arm panics if t has an entry in another heap and is moved to an earlier instant. When t is moved later, that mistake
+// can't be noticed cheaply.
 func (h *Heap) Arm(t *Timer, at int64) {
 	h.seq++
 	t.at, t.seq, t.armed = at, h.seq, true
@@ -47,14 +46,12 @@ func (h *Heap) Arm(t *Timer, at int64) {
 	}
 }
 
-// Disarm makes t not fire. It is a store: the entry stays and is dropped when
-// its filed instant has passed, or used again by the next [Heap.Arm]. Disarming
-// an idle timer does nothing.
+// Disarm makes t not fire. It is a store: the entry stays until its filed instant has passed, or until the next
+// [Heap.Arm] uses it again. Disarming an idle timer does nothing.
 func (h *Heap) Disarm(t *Timer) { t.armed = false }
 
-// Remove disarms t and takes its entry out at once, so that the heap no longer
-// refers to t. Owners that are about to be dropped call it; for a timer without
-// an entry it does nothing.
+// Remove disarms t and takes its entry out at once, so that the heap no longer refers to t. It is for timers whose
+// owner is about to be dropped. For a timer without an entry it does nothing.
 func (h *Heap) Remove(t *Timer) {
 	t.armed = false
 	if t.index != 0 {
@@ -62,10 +59,9 @@ func (h *Heap) Remove(t *Timer) {
 	}
 }
 
-// Next returns the earliest instant at which [Heap.Pop] may have something to
-// do; ok is false if the heap is empty. It is never later than the earliest
-// armed timer, and earlier only because of a stale entry, which the Pop at that
-// instant settles: a sleeping loop wakes for nothing at most once per stale entry.
+// Next returns the earliest instant at which [Heap.Pop] may have something to do; ok is false if the heap is empty. It
+// is never later than the earliest armed timer, and is earlier only for a stale entry. The Pop at that instant files or
+// drops the entry, so a sleeping loop wakes in vain at most once per stale entry.
 func (h *Heap) Next() (at int64, ok bool) {
 	if len(h.entries) == 0 {
 		return 0, false
@@ -73,12 +69,11 @@ func (h *Heap) Next() (at int64, ok bool) {
 	return h.entries[0].at, true
 }
 
-// Pop takes out the earliest timer whose instant is now or before, disarms it
-// and returns it; nil means that none is due. Equal instants come in the order
-// in which they were armed.
+// Pop takes out the earliest timer whose instant is now or before, disarms it and returns it; nil means that none is
+// due. Timers with equal instants come in the order in which they were armed.
 //
-// After a nil, Next is later than now. A caller that arms timers in the past
-// between calls gets them in the same round and must bound its rounds itself.
+// After Pop has returned nil, Next is later than now. A caller that arms timers in the past between calls of Pop gets
+// them in the same series of calls, and must bound the series itself.
 func (h *Heap) Pop(now int64) *Timer {
 	for len(h.entries) > 0 && h.entries[0].at <= now {
 		t := h.entries[0].timer
@@ -98,7 +93,7 @@ func (h *Heap) Pop(now int64) *Timer {
 	return nil
 }
 
-// indexOf returns the place of t's entry and panics if it isn't in this heap.
+// indexOf returns the place of t's entry, and panics if that isn't in this heap.
 func (h *Heap) indexOf(t *Timer) int {
 	i := int(t.index) - 1
 	if i >= len(h.entries) || h.entries[i].timer != t {
@@ -107,12 +102,12 @@ func (h *Heap) indexOf(t *Timer) int {
 	return i
 }
 
-// cut removes entry i and keeps the order of the rest.
+// cut removes entry i, and restores the order of the heap.
 func (h *Heap) cut(i int) {
 	h.entries[i].timer.index = 0
 	last := len(h.entries) - 1
 	moved := h.entries[last]
-	h.entries[last] = entry{} // the slice keeps its length in memory, not what it pointed to
+	h.entries[last] = entry{} // the array keeps its capacity, but must not keep the timer reachable
 	h.entries = h.entries[:last]
 	if i == last {
 		return
@@ -132,7 +127,7 @@ func before(a, b entry) bool {
 	return a.timer.filed.seq < b.timer.filed.seq
 }
 
-// up files e at place i or above. What lies at i is overwritten.
+// up puts e at place i or nearer to the root. It overwrites the entry at i.
 func (h *Heap) up(i int, e entry) {
 	for i > 0 {
 		parent := (i - 1) / arity
@@ -145,7 +140,7 @@ func (h *Heap) up(i int, e entry) {
 	h.put(i, e)
 }
 
-// down files e at place i or below. What lies at i is overwritten.
+// down puts e at place i or farther from the root. It overwrites the entry at i.
 func (h *Heap) down(i int, e entry) {
 	for {
 		first := i*arity + 1
