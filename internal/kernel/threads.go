@@ -15,28 +15,28 @@ import (
 	"ringo/internal/sys"
 )
 
-// threads is what is known of where the process's threads may run.
+// threads records on which CPUs the process's threads may run.
 //
-// A thread is bound if Bind has been asked for it, and then Confine does not move it. The runtime clones new threads
-// from others with their places, except from one that a goroutine has locked, as it has one that is bound: there a
-// thread that it keeps for that purpose is cloned (startTemplateThread in its proc.go). So what is confined stays so,
-// whatever threads come.
+// A thread is bound if it has called Bind; Confine does not move it. New threads inherit the CPUs of the thread that
+// the runtime clones them from. The runtime never clones a thread that a goroutine has locked, as every bound one is:
+// in its place it clones a thread that it keeps for that purpose (startTemplateThread in its proc.go). So new threads
+// are confined if the others are.
 var threads struct {
 	sync.RWMutex
-	bound map[int][]int // where each might run before
-	from  []int         // where the process may run, while it is confined; nil: it is not
-	to    []int         // where it is confined to
-	own   map[int]bool  // those that the program itself has bound to just that
+	bound map[int][]int // by thread: the CPUs that it could use before Bind
+	from  []int         // while the process is confined, the CPUs that it could use before; otherwise nil
+	to    []int         // the CPUs that it is confined to
+	own   map[int]bool  // threads that had exactly the CPUs of to before: the program itself has bound them
 }
 
-// CPUs lists the processors that this process may use, whether or not it is confined to fewer.
+// CPUs lists the processors that this process may use, including those that Confine keeps it from.
 func CPUs() ([]int, error) {
 	threads.RLock()
 	defer threads.RUnlock()
 	return cpus()
 }
 
-// cpus is CPUs, also for a caller whose thread is bound. L.
+// cpus is CPUs for callers that hold the lock. The calling thread may be bound. L.
 func cpus() ([]int, error) {
 	if threads.from != nil {
 		return slices.Clone(threads.from), nil
@@ -47,8 +47,8 @@ func cpus() ([]int, error) {
 	return sys.CPUs(0)
 }
 
-// Bind binds the calling thread, which its goroutine has locked, to processors, until it ends. release says that it
-// is about to.
+// Bind binds the calling thread, which its goroutine must have locked, to processors until the thread ends. The caller
+// calls release when the thread is about to end.
 func Bind(to []int) (release func(), err error) {
 	tid := int(sys.Gettid())
 	threads.Lock()
@@ -71,9 +71,9 @@ func Bind(to []int) (release func(), err error) {
 	}, nil
 }
 
-// Confine keeps all threads of the process that are not bound, and those that are still to come, to some processors
-// until undo. Threads that the program itself has bound stay where they are, before and after. It fails with EBUSY
-// while another is in force.
+// Confine restricts all threads of the process that are not bound, and all new ones, to the processors in to, until
+// undo is called. Threads that the program itself has bound keep their processors. Confine fails with EBUSY while
+// another Confine is in force.
 func Confine(to []int) (undo func() error, err error) {
 	threads.Lock()
 	defer threads.Unlock()
@@ -100,17 +100,18 @@ func Confine(to []int) (undo func() error, err error) {
 	}, nil
 }
 
-// release ends what Confine began. L.
+// release undoes a Confine. L.
 func release() error {
 	from, to := threads.from, threads.to
 	threads.from, threads.to = nil, nil
 	return move(to, from)
 }
 
-// move moves all threads that are at a place, and goes on until there is none: one that is not moved yet may clone
-// another meanwhile. A kernel's thread that serves a ring stays where the kernel has put it. L.
+// move moves all threads whose processors are exactly those in from to the processors in to. It repeats the search
+// until it finds no more: a thread that is not moved yet may clone another meanwhile. Threads of the kernel that serve
+// a ring stay where they are. L.
 func move(from, to []int) (err error) {
-	moved := map[int]bool{} // or one that a smaller cpuset keeps there would be moved for ever
+	moved := map[int]bool{} // without it, move would never end if a smaller cpuset keeps a thread on from
 	for again := true; again && err == nil; {
 		again = false
 		wrong := eachUnbound(func(tid int) {
@@ -129,7 +130,7 @@ func move(from, to []int) (err error) {
 	return err
 }
 
-// eachUnbound calls f for the threads that may use these processors, no more and no fewer, and are not bound. L.
+// eachUnbound calls f for each thread that is not bound and may use exactly these processors. L.
 func eachUnbound(f func(tid int), cpus []int) error {
 	list, err := os.ReadDir(taskDir)
 	if err != nil {
@@ -147,7 +148,7 @@ func eachUnbound(f func(tid int), cpus []int) error {
 	return nil
 }
 
-// servesRing reports whether a thread is the kernel's, for the work of a ring: these refuse to be moved.
+// servesRing reports whether a thread is one of the kernel's for the work of a ring, which can't be moved, or is gone.
 func servesRing(tid int) bool {
 	name, err := os.ReadFile(filepath.Join(taskDir, strconv.Itoa(tid), "comm"))
 	return err != nil || strings.HasPrefix(string(name), "iou-")
@@ -155,10 +156,11 @@ func servesRing(tid int) bool {
 
 const taskDir = "/proc/self/task"
 
-// Unconfined runs f on a thread that is not confined: a process that f starts has its thread's place. A thread that the
-// program has bound gives it that.
+// Unconfined runs f on a thread that is not confined, so that a process that f starts, which inherits the processors of
+// the thread, may use all that this process could. If the program itself has bound the calling thread, f runs on that
+// as it is.
 func Unconfined(f func() error) error {
-	threads.RLock() // and what is not confined yet is not before f has ended
+	threads.RLock() // no Confine, and no undo, comes between here and the end of f
 	defer threads.RUnlock()
 	if threads.from == nil {
 		return f()

@@ -10,25 +10,25 @@ import (
 	"strings"
 )
 
-// A CPU is what the kernel calls so: a thread of a core.
+// A CPU is one in the kernel's sense: a hardware thread of a core.
 type CPU struct {
 	ID    int
-	Node  int // of memory
-	Core  int // the first of the core's CPUs
-	Cache int // the first of the CPUs that share its last cache
-	// Thread is its number among those of the core that the process may use: the first is 0.
+	Node  int // the memory node
+	Core  int // the lowest CPU of its core, which names the core
+	Cache int // the lowest of the CPUs that share its last cache, which names the cache
+	// Thread counts the CPUs of the core that the process may use and that come before this one: 0 for the first.
 	Thread int
-	Power  int // how fast it is beside the others, 1024 for the fastest
+	Power  int // its speed relative to the others, 1024 for the fastest
 }
 
-// A Machine is the processors that a process may use, and for how much time.
+// A Machine is the processors that a process may use, and how much time of them.
 type Machine struct {
-	CPUs  []CPU   // nearest first: node by node, in it the first threads of the fast cores, cache by cache
+	CPUs  []CPU   // in the order in which loops get them, see nearer
 	Quota float64 // of the cgroups, in processors; 0: none
 }
 
-// Read asks the files of root, which is the system's, about the CPUs that the process may use. Of what they don't say a
-// CPU is taken for a core of its own, all for those of one node.
+// Read describes the CPUs in usable by the files of root, which is the system's root directory. Without files that say
+// otherwise, each CPU is a core of its own, and all are in one node and share one cache.
 func Read(root fs.FS, usable []int) *Machine {
 	m := &Machine{Quota: Quota(root)}
 	node, slow := nodes(root), parse(read(root, "sys/devices/cpu_atom/cpus"))
@@ -49,16 +49,17 @@ func Read(root fs.FS, usable []int) *Machine {
 	return m
 }
 
-// fullPower is the kernel's SCHED_CAPACITY_SCALE. Machines with cores of two sorts have cpu_capacity (ARM, and x86
-// since Linux 6.13), or say at least which the slow ones are (x86).
+// fullPower is the kernel's SCHED_CAPACITY_SCALE. Machines with cores of two kinds have files cpu_capacity (ARM, and
+// x86 since Linux 6.13), or at least list the slow cores (x86).
 const fullPower = 1024
 
-// nearer orders CPUs as loops get them.
+// nearer orders CPUs as loops get them, so that few loops are near each other: node by node; in a node the first
+// threads of all cores before the second ones, fast cores before slow ones, and cache by cache.
 func nearer(a, b CPU) int {
 	return cmp.Or(a.Node-b.Node, a.Thread-b.Thread, b.Power-a.Power, a.Cache-b.Cache, a.ID-b.ID)
 }
 
-// corewise orders them so that those of a core are beside each other, and those that loops want least come last.
+// corewise orders CPUs so that those of one core are neighbours, and those that loops want least come last.
 func corewise(a, b CPU) int {
 	return cmp.Or(a.Node-b.Node, b.Power-a.Power, a.Cache-b.Cache, a.Core-b.Core, a.ID-b.ID)
 }
@@ -67,7 +68,7 @@ func file(cpu int, name string) string {
 	return fmt.Sprintf("sys/devices/system/cpu/cpu%d/%s", cpu, name)
 }
 
-// coreOf names a CPU's core by its first CPU. core_cpus_list is its name since Linux 5.3.
+// coreOf returns the lowest CPU of a CPU's core, which names the core. The file is core_cpus_list since Linux 5.3.
 func coreOf(root fs.FS, cpu int) int {
 	for _, name := range []string{"topology/core_cpus_list", "topology/thread_siblings_list"} {
 		if list := parse(read(root, file(cpu, name))); len(list) > 0 {
@@ -77,7 +78,8 @@ func coreOf(root fs.FS, cpu int) int {
 	return cpu
 }
 
-// cacheOf names a CPU's last cache by its first CPU: without one that is known all share it.
+// cacheOf returns the lowest CPU that shares a CPU's last cache, which names the cache. If no cache is known it returns
+// 0 for every CPU, so that all count as sharing one.
 func cacheOf(root fs.FS, cpu int) (first int) {
 	last := 0
 	for i := 0; ; i++ {
@@ -92,7 +94,7 @@ func cacheOf(root fs.FS, cpu int) (first int) {
 	}
 }
 
-// nodes is the node of each CPU.
+// nodes returns the memory node of each CPU.
 func nodes(root fs.FS) map[int]int {
 	of := map[int]int{}
 	const dir = "sys/devices/system/node"
@@ -110,7 +112,7 @@ func nodes(root fs.FS) map[int]int {
 	return of
 }
 
-// parse reads a list as the kernel writes it, "0-3,8,10-11".
+// parse returns the CPUs in a list as the kernel writes it, "0-3,8,10-11". It skips the parts that it can't read.
 func parse(list string) (cpus []int) {
 	for part := range strings.SplitSeq(list, ",") {
 		from, to, isRange := strings.Cut(part, "-")
@@ -129,10 +131,10 @@ func parse(list string) (cpus []int) {
 	return cpus
 }
 
-// maxCPUs bounds a range: Linux knows no machine of more.
+// maxCPUs bounds a range in a list. Linux supports no machine with more CPUs.
 const maxCPUs = 8192
 
-// List writes CPUs as the kernel does.
+// List formats CPUs as the kernel does, "0-3,8,10-11".
 func List(cpus []int) string {
 	sorted := slices.Sorted(slices.Values(cpus))
 	var b strings.Builder
@@ -153,7 +155,7 @@ func List(cpus []int) string {
 	return b.String()
 }
 
-// count is how many different values f has.
+// count returns the number of different values of f for the CPUs.
 func count(cpus []CPU, f func(CPU) int) int {
 	seen := map[int]bool{}
 	for _, c := range cpus {
@@ -162,10 +164,10 @@ func count(cpus []CPU, f func(CPU) int) int {
 	return len(seen)
 }
 
-// Cores is how many cores have CPUs that the process may use.
+// Cores returns how many cores have CPUs that the process may use.
 func (m *Machine) Cores() int { return count(m.CPUs, core) }
 
-// Nodes is how many nodes have.
+// Nodes returns how many memory nodes have CPUs that the process may use.
 func (m *Machine) Nodes() int { return count(m.CPUs, node) }
 
 func id(c CPU) int   { return c.ID }

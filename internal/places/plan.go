@@ -16,7 +16,7 @@ const (
 	PerNode
 )
 
-// Policies are all of them.
+// Policies are all policies.
 var Policies = []Policy{Anywhere, PerCPU, PerCore, PerNode}
 
 func (p Policy) String() string {
@@ -29,28 +29,28 @@ func (p Policy) String() string {
 // MaxLoops bounds the loops of a Run.
 const MaxLoops = 1024
 
-// Ask is what a Run wants.
+// Ask is what a Run asks for.
 type Ask struct {
 	Policy  Policy
-	Loops   int   // 0: as many as are good
-	CPUs    []int // that loops may be on; nil: all
-	Reserve int   // units that are left to what is no loop: cores if loops have those, else CPUs
+	Loops   int   // 0: Machine.Plan chooses the number
+	CPUs    []int // the CPUs that loops may be bound to; nil: all
+	Reserve int   // how many units are left to everything but loops: cores with PerCore, otherwise CPUs
 	Procs   int   // GOMAXPROCS
-	Fixed   bool  // somebody has set that, and so it stands whatever the quota is
+	Fixed   bool  // the environment sets GOMAXPROCS, so the quota does not reduce the number of loops
 }
 
 // Binds reports whether loops are bound to CPUs.
 func (a *Ask) Binds() bool { return a.Policy != Anywhere || a.CPUs != nil || a.Reserve > 0 }
 
-// A Plan is where its loops go.
+// A Plan says how many loops a Run has, and on which CPUs.
 type Plan struct {
 	Loops int
-	Sets  [][]int // the CPUs of each loop, in order of their numbers; nil: all are where the scheduler likes
-	Rest  []int   // the CPUs of everything else; nil: anywhere
-	Why   string  // there are so many loops, for people
+	Sets  [][]int // the CPUs of each loop, in ascending order; nil: no loop is bound
+	Rest  []int   // the CPUs of all other threads; nil: anywhere
+	Why   string  // why there are so many loops, for people to read
 }
 
-// Set is the CPUs of a loop; nil: it is bound to none.
+// Set returns the CPUs of a loop; nil if loops are not bound.
 func (p *Plan) Set(loop int) []int {
 	if p.Sets == nil {
 		return nil
@@ -58,7 +58,7 @@ func (p *Plan) Set(loop int) []int {
 	return p.Sets[loop]
 }
 
-// Plan makes a plan. Its errors are mistakes of who asks.
+// Plan makes a plan. Its errors are mistakes in the configuration, which they name.
 func (m *Machine) Plan(a Ask) (Plan, error) {
 	if !a.Binds() {
 		p := Plan{}
@@ -91,7 +91,7 @@ func (m *Machine) Plan(a Ask) (Plan, error) {
 	return p, nil
 }
 
-// room says how many units loops have.
+// room describes, for Plan.Why and errors, how many units there are for loops.
 func (a *Ask) room(n int, unit string) string {
 	s := plural(n, unit)
 	if a.CPUs != nil {
@@ -103,7 +103,8 @@ func (a *Ask) room(n int, unit string) string {
 	return s
 }
 
-// loops is how many there are, if not said the least of what bounds them, and why.
+// loops returns how many loops there are, and why: as many as were asked for, or else the lowest of the bounds. These
+// are GOMAXPROCS, room, which what explains, and the quota, unless a is Fixed.
 func (m *Machine) loops(a Ask, room int, what string) (n int, why string) {
 	defer func() { why = plural(n, "loop") + ": " + why }()
 	if a.Loops > 0 {
@@ -130,8 +131,8 @@ func plural(n int, unit string) string {
 	return fmt.Sprintf("%d %ss", n, unit)
 }
 
-// free are the CPUs that loops may have, nearest first: those of Ask.CPUs, less as many as the rest lacks for its
-// reserve.
+// free returns the CPUs that loops may have, nearest first. These are the CPUs in Ask.CPUs, without as many units as
+// have to be added to the CPUs outside that list to make up the reserve.
 func (m *Machine) free(a Ask) ([]CPU, error) {
 	free := m.CPUs
 	if a.CPUs != nil {
@@ -162,8 +163,8 @@ func (m *Machine) free(a Ask) ([]CPU, error) {
 	return free, nil
 }
 
-// last is the CPU that loops want least. If they are dealt over the nodes it is one of the node that has the most left,
-// so that each goes on having as much as the others.
+// last returns the CPU that loops want least. If even is true it is one of the node that has the most CPUs left, so
+// that the nodes keep equal numbers.
 func last(free []CPU, even bool) CPU {
 	size := map[int]int{}
 	for _, c := range free {
@@ -177,7 +178,7 @@ func last(free []CPU, even bool) CPU {
 	})
 }
 
-// sets are the places for loops, in the order in which these get them.
+// sets returns the sets of CPUs to bind loops to, in the order in which loops get them.
 func (a *Ask) sets(free []CPU) (sets [][]int) {
 	switch a.Policy {
 	case PerCPU:
@@ -211,8 +212,8 @@ func (a *Ask) sets(free []CPU) (sets [][]int) {
 	return sets
 }
 
-// rest are the CPUs of all but the loops: those that these are not bound to. Where each loop has a core, its other
-// CPUs are left free.
+// rest returns the CPUs for all threads but those of loops: the CPUs that no loop is bound to. With PerCore it leaves
+// out all CPUs of a loop's core.
 func (m *Machine) rest(p Policy, sets [][]int) []int {
 	unit := id
 	if p == PerCore {
@@ -230,7 +231,7 @@ func (m *Machine) rest(p Policy, sets [][]int) []int {
 	return ids(slices.DeleteFunc(slices.Clone(m.CPUs), func(c CPU) bool { return taken[unit(c)] }))
 }
 
-// ids are the CPUs' numbers, in order.
+// ids returns the CPUs' numbers, in ascending order.
 func ids(cpus []CPU) (list []int) {
 	for _, c := range cpus {
 		list = append(list, c.ID)

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// Quota is how much processor time the cgroups of this process allow, in processors; 0 if they don't say, or can't be
-// read. It is the smallest on the way from the process's cgroup up to the root, of either version: a limit that stands
-// at a parent holds as well. In a container without a namespace of cgroups the names in /proc are those of the host, of
-// which only the root is here.
+// Quota returns how much processor time the cgroups of this process allow, in processors; 0 if they set no limit, or
+// can't be read. It is the smallest limit on the way from the process's cgroup up to the root, of either version of
+// cgroups, because the limit of a parent holds for its children. In a container without a cgroup namespace, /proc has
+// the names of the host, and of those directories the container has only the root.
 func Quota(root fs.FS) (cpus float64) {
 	text, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
@@ -44,8 +44,8 @@ func Quota(root fs.FS) (cpus float64) {
 	return cpus
 }
 
-// Whole is how many loops a quota is for: a processor each, and one if it is less. Of more, some would wait for the
-// next period while others hold what these need.
+// Whole returns how many loops a quota is enough for: one for each whole processor, and at least one. If there were
+// more, some would be stopped until the next period while holding what others need.
 func Whole(quota float64) int {
 	if quota == 0 {
 		return math.MaxInt
@@ -53,13 +53,14 @@ func Whole(quota float64) int {
 	return int(max(1, math.Floor(min(quota, MaxLoops))))
 }
 
-// quotaOf2 reads the quota of a cgroup of version 2: "150000 100000", or "max 100000". Infinite if there is none.
+// quotaOf2 returns the quota of a cgroup of version 2, from "150000 100000", or "max 100000". It is infinite if there
+// is none.
 func quotaOf2(root fs.FS, dir string) float64 {
 	quota, period, _ := strings.Cut(read(root, path.Join(dir, "cpu.max")), " ")
 	return share(quota, period)
 }
 
-// quotaOf1 is quotaOf2 for version 1, which has a file for each number, and -1 for none.
+// quotaOf1 is quotaOf2 for version 1, which has a file for each of the two numbers, and -1 for no quota.
 func quotaOf1(root fs.FS, dir string) float64 {
 	return share(read(root, path.Join(dir, "cpu.cfs_quota_us")), read(root, path.Join(dir, "cpu.cfs_period_us")))
 }
@@ -73,8 +74,8 @@ func share(quota, period string) float64 {
 	return q / p
 }
 
-// read is a file's text without the line's end, or nothing.
+// read returns a file's text without the newline, or "" if the file can't be read.
 func read(root fs.FS, name string) string {
-	text, _ := fs.ReadFile(root, name) // one that can't be read says nothing
+	text, _ := fs.ReadFile(root, name)
 	return strings.TrimSpace(string(text))
 }
