@@ -1,4 +1,4 @@
-// Package caller is what tasks and goroutines do differently, for libraries that serve both.
+// Package caller does what tasks and goroutines do in different ways, for libraries that both call.
 package caller
 
 import (
@@ -12,13 +12,14 @@ import (
 	"ringo/internal/loop"
 )
 
-// Here is the loop of the task that the caller is; nil for a goroutine. It makes no Task, as ringo.Current does.
+// Here returns the loop of the calling task; nil if the caller is a goroutine. Unlike ringo.Current it makes no Task.
 func Here() *ringo.Loop {
 	l, _ := loop.Current()
 	return (*ringo.Loop)(l)
 }
 
-// Now is this moment, to be compared with other moments: the clock of a simulated host may be set, and this is not.
+// Now returns the present time, for comparison with other results of Now. The wall clock of a simulated host may be
+// set; this clock is not affected by that.
 func Now() time.Time {
 	if l, _ := loop.Current(); l != nil {
 		return l.Clock()
@@ -26,8 +27,8 @@ func Now() time.Time {
 	return time.Now()
 }
 
-// Begin has f run beside the caller: in a task of its loop if the caller is a task, and else on a goroutine. The
-// context of f has the values of ctx, and ends with cancel alone, as do the waits of a task in it.
+// Begin runs f beside the caller: in a new task of the caller's loop if the caller is a task, otherwise on a goroutine.
+// f's context has the values of ctx but does not end with it: only cancel ends it and, in a task, f's waits.
 func Begin(ctx context.Context, f func(context.Context)) (cancel func()) {
 	if ctx == nil {
 		ctx = context.Background()
@@ -46,7 +47,8 @@ func Begin(ctx context.Context, f func(context.Context)) (cancel func()) {
 	return task.Cancel
 }
 
-// In calls f, whose waits end with ctx, and with the caller if that is a task. f gets a context that ends so.
+// In calls f. The waits of f, and the context that it gets, end when ctx does and, if the caller is a task, when the
+// task is cancelled or its time is over. A nil ctx never ends.
 func In(ctx context.Context, f func(context.Context) error) error {
 	l := Here()
 	switch {
@@ -60,8 +62,8 @@ func In(ctx context.Context, f func(context.Context) error) error {
 	return l.WithContext(ctx, func() error { return f(l.Context()) })
 }
 
-// Within is In, for no longer than d. over says that f has failed since a time was over that neither ctx has nor the
-// caller.
+// Within is In, for at most d. over reports whether f failed because a time was over although neither ctx nor the
+// caller has ended: normally that time is d.
 func Within(ctx context.Context, d time.Duration, f func(context.Context) error) (over bool, err error) {
 	if l := Here(); l != nil {
 		err = l.WithTimeout(d, func() error { return In(ctx, f) })
@@ -81,7 +83,8 @@ func orBackground(ctx context.Context) context.Context {
 	return ctx
 }
 
-// Ended is why the caller, or ctx, waits no more; nil if it does.
+// Ended returns the error of waits that ctx has ended, or that the calling task's cancel or timeout has. It returns nil
+// while waits go on.
 func Ended(ctx context.Context) error {
 	if ctx != nil && ctx.Err() != nil {
 		return loop.ContextError(ctx)
@@ -92,7 +95,7 @@ func Ended(ctx context.Context) error {
 	return nil
 }
 
-// Sleep waits for d, or until ctx ends, or the caller.
+// Sleep waits for d. It fails if ctx, or the caller's waits, end before.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if l := Here(); l != nil {
 		return In(ctx, func(context.Context) error { return l.Sleep(d) })
@@ -107,8 +110,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Panic is what a panic is for those who wait for what has panicked: v is what recover has returned, nil if there was
-// none.
+// Panic returns the error for callers that wait for a function that has panicked. v is the result of recover; if it is
+// nil, there was no panic and the error is nil. A *ringo.PanicError is returned as it is.
 func Panic(v any, in string) *ringo.PanicError {
 	if v == nil {
 		return nil

@@ -5,13 +5,14 @@ import (
 	"sync"
 )
 
-// Follower is told of Runs, so that what is for tasks knows whether there are any, and comes to an end with them. Begin
-// and Last are called one after the other, and must not wait.
+// Follower has functions that are called when Runs begin and end. It is for code that needs to know whether there can
+// be tasks, and has to finish when there are no more, such as the writer of package logs. Calls of Begin and Last never
+// overlap, and must not wait.
 type Follower struct {
 	Begin func() // a Run begins
 	Last  func() // the loops of a Run have ended, and no other runs
-	// Await is called where a Run returns next, or a panic in a task is about to crash the program: both are held up
-	// for as long as it takes, beside those of other Followers.
+	// Await is called before a Run returns, and before a panic in a task crashes the program. It holds up both until
+	// it returns. The Awaits of all Followers run at the same time.
 	Await func()
 }
 
@@ -21,8 +22,8 @@ var runs struct {
 	followers []*Follower
 }
 
-// Follow has f told from now on, until leave is called, which f's own functions must not do. running says whether a Run
-// runs already.
+// Follow makes Runs call f's functions from now on, until leave is called; f's own functions must not call leave.
+// running reports whether there is a Run already.
 func Follow(f *Follower) (running bool, leave func()) {
 	runs.Lock()
 	defer runs.Unlock()
@@ -34,7 +35,8 @@ func Follow(f *Follower) (running bool, leave func()) {
 	}
 }
 
-// beginRun tells of a Run, and the function that it returns of its end.
+// beginRun calls Begin of all followers. end, to be called when the Run has ended, calls Last if it was the last Run,
+// and then Await.
 func beginRun() (end func()) {
 	runs.Lock()
 	defer runs.Unlock()
@@ -59,7 +61,8 @@ func endRun() {
 	}
 }
 
-// awaitFollowers awaits all at once, and keeps no Run from its begin or end meanwhile.
+// awaitFollowers calls Await of all followers at the same time, and waits for them. It does not hold the lock
+// meanwhile, so that other Runs can begin and end.
 func awaitFollowers() {
 	runs.Lock()
 	followers := slices.Clone(runs.followers)

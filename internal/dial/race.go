@@ -1,6 +1,6 @@
-// Package dial connects to the first of a name's addresses that answers, as RFC 8305 has it:
-// Happy Eyeballs. It looks names up beside the loop, says in the words of package net what went
-// wrong, and leaves it to its caller what to connect to an address is.
+// Package dial connects to the first of a name's addresses that answers, by RFC 8305 (Happy Eyeballs). It looks names
+// up on goroutines, away from the loop, and its errors are those of package net. Its caller supplies the function that
+// connects to an address.
 package dial
 
 import (
@@ -19,13 +19,13 @@ import (
 // Times and bounds of RFC 8305, section 8.
 const (
 	fallbackDelay   = 250 * time.Millisecond // an attempt's head start
-	fallbackMin     = 10 * time.Millisecond  // the same, if time is short
-	resolutionDelay = 50 * time.Millisecond  // that IPv4 waits for the addresses of IPv6
-	attemptsMax     = 10                     // connects at once; the oldest makes way
+	fallbackMin     = 10 * time.Millisecond  // the least head start if time is short
+	resolutionDelay = 50 * time.Millisecond  // how long IPv4 addresses wait for the look-up of IPv6
+	attemptsMax     = 10                     // connects at once; beyond that the oldest is cancelled
 )
 
-// Race is a dial to a name: two look-ups and the attempts to connect, each a task of
-// its own. The caller's task conducts them, and none outlives the dial.
+// Race is a dial to a name: two look-ups and the attempts to connect, each a task of its own. The task that calls Run
+// starts them, and they have all ended when Run returns.
 //
 //	look up IPv6 ──┐            ┌─▶ attempt ─┐
 //	               ├─▶ untried ─┼─▶ attempt ─┼─▶ the first to connect wins
@@ -35,15 +35,15 @@ type Race struct {
 	Network string // "tcp", "tcp4" or "tcp6"
 	Host    string
 	Port    uint16
-	Local   netip.Addr // whose family the addresses are to be of, if it is valid
+	Local   netip.Addr // if valid, only addresses of its family are dialed
 	// LocalName is the local address in errors.
 	LocalName string
-	End       time.Time     // when it is too late; the zero time is never
-	Delay     time.Duration // an attempt's head start; 0: that of the RFC; negative: one after the other
-	// Lookup returns the addresses of a host of a network's family. It runs on a goroutine.
+	End       time.Time     // the dial's deadline; the zero time is none
+	Delay     time.Duration // an attempt's head start; 0: that of the RFC; negative: one attempt after the other
+	// Lookup returns the addresses that a host has in a network's family. It runs on a goroutine.
 	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
-	// Connect connects to an address, until end if that is not the zero time, and closes what it
-	// made if it fails. It runs in a task of its own, which is cancelled when another has won.
+	// Connect connects to an address, until end if that is not the zero time. If it fails, it closes what it has
+	// made. It runs in a task of its own, which is cancelled when another attempt has won.
 	Connect func(ap netip.AddrPort, end time.Time) (io.Closer, error)
 
 	clock func() time.Time // the loop's if nil
@@ -54,19 +54,19 @@ type Race struct {
 
 	lookups []*loop.Task
 	untried [2][]netip.AddrPort // by family
-	settle  int64               // until then IPv4 waits for IPv6
+	settle  int64               // until then IPv4 addresses wait for the look-up of IPv6
 	running []*attempt          // the oldest first
-	begun   int
-	last    family // of the latest attempt
-	next    int64  // when another may begin beside those that run
+	begun   int                 // attempts so far
+	last    family              // of the latest attempt
+	next    int64               // when another attempt may begin beside those that run
 
-	lookup error // why there are no addresses
+	lookup error // of the look-ups: why there are no addresses
 	failed failures
 	won    io.Closer
-	over   bool
+	over   bool // finish has begun
 }
 
-// family is which of two protocols an address is of, as an index.
+// family is the protocol of an address, as an index.
 type family int
 
 const (
@@ -77,10 +77,10 @@ const (
 // attempt is one connect.
 type attempt struct {
 	task    *loop.Task
-	gaveWay bool
+	gaveWay bool // cancelled to make room for another
 }
 
-// Run returns the connection that won, or why there is none. T, parks.
+// Run dials, and returns the first connection that was made, or the error if there is none. T, parks.
 func (r *Race) Run() (io.Closer, error) {
 	r.task, r.timer.Owner, r.last = r.Loop.Task(), (*raceAlarm)(r), inet4
 	if r.Network != "tcp4" && !(r.Local.IsValid() && r.Local.Is4()) {
@@ -94,7 +94,7 @@ func (r *Race) Run() (io.Closer, error) {
 	}
 	for r.won == nil && !r.Loop.Canceled() && r.goesOn() {
 		if r.expired() {
-			r.giveUpLooking() // one that waits for its turn in Offload has not heard of the time
+			r.giveUpLooking() // those in a simulated world don't know End
 		}
 		switch at := r.nextAt(); {
 		case at > r.Loop.NowNS():
@@ -121,7 +121,7 @@ func (r *Race) Run() (io.Closer, error) {
 	return nil, Error(r.Network, TCPAddr(r.pick()), Late)
 }
 
-// goesOn reports whether there is anything to wait for or to try.
+// goesOn reports whether there is anything left to wait for or to try.
 func (r *Race) goesOn() bool {
 	return len(r.running) > 0 || len(r.lookups) > 0 || r.untriedLen() > 0 && !r.expired()
 }
@@ -135,16 +135,16 @@ func (r *Race) now() time.Time {
 
 func (r *Race) expired() bool { return !r.End.IsZero() && !r.now().Before(r.End) }
 
-// untriedLen is how many addresses have not been tried.
+// untriedLen returns how many known addresses have not been tried.
 func (r *Race) untriedLen() int { return len(r.untried[inet6]) + len(r.untried[inet4]) }
 
 const never = int64(^uint64(0) >> 1)
 
-// nextAt is when the next attempt may begin, as things stand.
+// nextAt returns when the next attempt may begin, a time of NowNS. The end of a look-up or an attempt may change it.
 func (r *Race) nextAt() int64 {
 	switch {
 	case r.untriedLen() == 0 || r.expired():
-		return never // unless a look-up or an attempt says otherwise
+		return never
 	case r.begun == 0 && len(r.untried[inet6]) == 0 && len(r.lookups) > 0:
 		return r.settle
 	case len(r.running) == 0:
@@ -168,7 +168,7 @@ func (r *Race) look(f family) {
 		})
 	}, func(end error) {
 		if end != nil {
-			err = end // the resolver panicked, or ended its goroutine
+			err = end // the resolver has panicked, or has ended its goroutine
 		}
 		if errors.Is(err, context.Canceled) && r.expired() {
 			err = LookupEnded(r.Host, Late)
@@ -180,14 +180,14 @@ func (r *Race) look(f family) {
 	r.lookups = append(r.lookups, t)
 }
 
-// giveUpLooking ends the look-ups.
+// giveUpLooking cancels the look-ups.
 func (r *Race) giveUpLooking() {
 	for _, t := range r.lookups {
 		t.Cancel()
 	}
 }
 
-// found takes in what a look-up brought.
+// found takes the result of a look-up of one family.
 func (r *Race) found(f family, addrs []netip.Addr, err error) {
 	if err != nil {
 		r.lookup = telling(r.lookup, err)
@@ -211,7 +211,7 @@ func (r *Race) found(f family, addrs []netip.Addr, err error) {
 	r.poke()
 }
 
-// pick takes the next address: the families take turns, IPv6 first.
+// pick removes and returns the next address. The families alternate, IPv6 first.
 func (r *Race) pick() netip.AddrPort {
 	f := 1 - r.last
 	if len(r.untried[f]) == 0 {
@@ -223,7 +223,7 @@ func (r *Race) pick() netip.AddrPort {
 	return ap
 }
 
-// room reports whether another attempt may run; else the oldest is told to go.
+// room reports whether another attempt may run. If not, it cancels the oldest one, whose end makes room.
 func (r *Race) room() bool {
 	if len(r.running) < attemptsMax {
 		return true
@@ -235,7 +235,7 @@ func (r *Race) room() bool {
 	return false
 }
 
-// begin starts an attempt.
+// begin starts an attempt with the next address.
 func (r *Race) begin() {
 	end := r.End
 	if r.Delay < 0 {
@@ -256,7 +256,7 @@ func (r *Race) begin() {
 		}
 	}, func(end error) {
 		switch {
-		case end != nil: // Control panicked, or ended the task
+		case end != nil: // the caller's Control has panicked, or has ended the task
 			err = Error(r.Network, TCPAddr(ap), end)
 		case err != nil && a.gaveWay:
 			err = Error(r.Network, TCPAddr(ap), Slow)
@@ -270,7 +270,8 @@ func (r *Race) begin() {
 	})
 }
 
-// delay is the head start of the attempt that begins.
+// delay returns the head start of the attempt that begins. If the time until End is short, it is shared by the
+// addresses, but no head start is cut to less than fallbackMin.
 func (r *Race) delay() time.Duration {
 	d := r.Delay
 	if d == 0 {
@@ -282,10 +283,9 @@ func (r *Race) delay() time.Duration {
 	return d
 }
 
-// share is the deadline for the next of so many addresses that are tried one after
-// the other: an equal part of the time that is left, but two seconds if there are as
-// many, so that one address that swallows everything does not keep the others from
-// being tried.
+// share returns the deadline for the next of several addresses that are tried one after the other. It has an equal part
+// of the time that is left, so that an address that never answers does not keep the others from being tried, but two
+// seconds at least, or all that is left if that is less.
 func share(end, now time.Time, addrs int) time.Time {
 	if end.IsZero() {
 		return end
@@ -295,7 +295,7 @@ func share(end, now time.Time, addrs int) time.Time {
 	return end.Add(part - left)
 }
 
-// wait parks until something has happened, or until a time of NowNS.
+// wait parks until poke is called, or until the time at of NowNS, or until End if a look-up runs.
 func (r *Race) wait(at int64) {
 	if len(r.lookups) > 0 && !r.End.IsZero() && !r.expired() {
 		at = min(at, r.Loop.At(r.End))
@@ -317,22 +317,22 @@ func (r *Race) poke() {
 	}
 }
 
-// raceWait is the race as what its caller waits for.
+// raceWait is the race as a Waiter, for which the task that called Run parks.
 type raceWait Race
 
-// CancelWait lets the cancelled caller see to the others.
+// CancelWait resumes the cancelled caller, which then ends the other tasks.
 func (w *raceWait) CancelWait(*loop.Task) { (*Race)(w).poke() }
 
-// DescribeWait tells that a dial waits for its look-ups and attempts, which are tasks of their own.
+// DescribeWait names the host. The dial's look-ups and attempts are tasks of their own, with their own descriptions.
 func (w *raceWait) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op, d.Details = "dial", w.Host }
 
 // raceAlarm is the race as the owner of its timer.
 type raceAlarm Race
 
-// Fire says that the next attempt may begin.
+// Fire resumes the caller when the next attempt may begin, or the time is over.
 func (a *raceAlarm) Fire(*timer.Timer) { (*Race)(a).poke() }
 
-// finish ends what still runs, and waits for it: the losers close their sockets.
+// finish cancels the attempts and look-ups that still run, and waits for them: the losers close their sockets.
 func (r *Race) finish() {
 	r.over = true
 	r.Loop.Timers().Remove(&r.timer)
