@@ -2,5 +2,5 @@
 
 package abi
 
-// BigEndian says how this machine orders the bytes of a word; the kernel's ABI follows it.
+// BigEndian reports whether this machine, and with it the kernel's ABI, puts a word's most significant byte first.
 const BigEndian = false

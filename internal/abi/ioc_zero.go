@@ -2,5 +2,5 @@
 
 package abi
 
-// iocNone is _IOC_NONE in its place: the direction of an ioctl that carries no data.
+// iocNone is _IOC_NONE, shifted to its bits: the direction of an ioctl that carries no data.
 const iocNone = 0

@@ -1,8 +1,8 @@
 package abi
 
-// This file, too, is written by hand: the arguments of io_uring_register(2) that came after the vendored header (6.1),
-// and the shapes that later kernels gave to older ones. See there, and linux/io_uring.h, linux/io_uring/query.h and
-// linux/io_uring/bpf_filter.h of Linux 7.1.
+// This file is written by hand, like supplement.go. It has the arguments of io_uring_register(2) that kernels added
+// after the vendored header (6.1), and the new layouts of older ones. See io_uring_register(2), and linux/io_uring.h,
+// linux/io_uring/query.h and linux/io_uring/bpf_filter.h of Linux 7.1.
 
 // More opcodes of io_uring_register(2).
 const (
@@ -11,7 +11,7 @@ const (
 	IORING_REGISTER_BPF_FILTER = 37 // 7.0
 )
 
-// Flags and small numbers of the register calls, each of the call in its name.
+// Flags and small numbers of the register calls. Each is for the call in its name.
 const (
 	IORING_REGISTER_SRC_REGISTERED  = 1 << 0 // CLONE_BUFFERS, 6.12
 	IORING_REGISTER_DST_REPLACE     = 1 << 1 // CLONE_BUFFERS, 6.13
@@ -66,7 +66,7 @@ type Io_uring_reg_wait struct {
 	Pad2          [2]uint64
 }
 
-// Io_uring_task_restriction is struct io_uring_task_restriction (7.0), 16 bytes, before its restrictions.
+// Io_uring_task_restriction is struct io_uring_task_restriction (7.0), 16 bytes without the restrictions that follow.
 type Io_uring_task_restriction struct {
 	Flags  uint16
 	Nr_res uint16
@@ -89,8 +89,8 @@ type Io_uring_clone_buffers struct {
 	Pad     [3]uint32
 }
 
-// Io_uring_buf_reg_inc is struct io_uring_buf_reg as of Linux 7.1, 40 bytes: its flags were a pad before 6.4, and
-// min_left was reserved before 7.1.
+// Io_uring_buf_reg_inc is struct io_uring_buf_reg as of Linux 7.1, 40 bytes. Flags was padding before 6.4, and Min_left
+// was reserved before 7.1.
 type Io_uring_buf_reg_inc struct {
 	Ring_addr    uint64
 	Ring_entries uint32
@@ -107,7 +107,8 @@ type Io_uring_buf_status struct {
 	Resv      [8]uint32
 }
 
-// Io_uring_napi is struct io_uring_napi (6.9), 16 bytes, in its shape of 6.13; before, what follows prefer was zero.
+// Io_uring_napi is struct io_uring_napi (6.9), 16 bytes, as of Linux 6.13. Before, the fields after Prefer_busy_poll
+// had to be zero.
 type Io_uring_napi struct {
 	Busy_poll_to     uint32
 	Prefer_busy_poll uint8
@@ -117,7 +118,7 @@ type Io_uring_napi struct {
 	Resv             uint32
 }
 
-// Io_uring_sync_cancel_reg_op is struct io_uring_sync_cancel_reg as of Linux 6.6, 64 bytes: the opcode was a pad.
+// Io_uring_sync_cancel_reg_op is struct io_uring_sync_cancel_reg as of Linux 6.6, 64 bytes. Opcode was padding before.
 type Io_uring_sync_cancel_reg_op struct {
 	Addr    uint64
 	Fd      int32
@@ -167,7 +168,7 @@ type Io_uring_query_scq struct {
 	Hdr_alignment uint64
 }
 
-// Io_uring_bpf is struct io_uring_bpf with its struct io_uring_bpf_filter (7.0), 72 bytes.
+// Io_uring_bpf is struct io_uring_bpf (7.0), with its struct io_uring_bpf_filter 72 bytes.
 type Io_uring_bpf struct {
 	Cmd_type  uint16
 	Cmd_flags uint16
@@ -226,8 +227,8 @@ type Io_uring_zcrx_ifq_reg struct {
 	Resv       [3]uint64
 }
 
-// Io_uring_zcrx_ctrl is struct zcrx_ctrl (6.19), 72 bytes. What follows the reserved words is a flush's, all reserved,
-// or an export's, whose first word is the descriptor.
+// Io_uring_zcrx_ctrl is struct zcrx_ctrl (6.19), 72 bytes. After Resv it has a union: for a flush all is reserved, and
+// for an export Zcrx_fd is the descriptor.
 type Io_uring_zcrx_ctrl struct {
 	Zcrx_id uint32
 	Op      uint32

@@ -1,8 +1,8 @@
 package abi
 
-// This file is written by hand: what kernels newer than the vendored header (6.1) added, as far as Ringo uses or
-// reports it, each with the first mainline release that has it. A number in the ABI is never given a second meaning,
-// so none of this needs to change when the header is renewed; what the new header has is deleted here.
+// This file is written by hand. It has what kernels added after the vendored header (6.1), as far as Ringo uses or
+// reports it, each with the first mainline release that has it. The kernel never gives a number of its ABI a second
+// meaning, so these stay right when the vendored header is replaced by a newer one; delete here what that defines.
 
 // Kernel_timespec is struct __kernel_timespec (linux/time_types.h): 64 bits on every machine.
 type Kernel_timespec struct {
@@ -93,7 +93,7 @@ const (
 	IORING_SEND_VECTORIZED   = 1 << 5 // 6.17
 )
 
-// Other flags, each of the op or register opcode in its name.
+// Other flags. Each is for the op or the register opcode in its name.
 const (
 	IORING_TIMEOUT_MULTISHOT     = 1 << 6 // 6.4
 	IORING_TIMEOUT_IMMEDIATE_ARG = 1 << 7 // 7.1
@@ -107,7 +107,7 @@ const (
 	IORING_FIXED_FD_NO_CLOEXEC   = 1 << 0 // 6.8
 	IORING_RW_ATTR_FLAG_PI       = 1 << 0 // 6.14
 	IOU_PBUF_RING_MMAP           = 1 << 0 // 6.4, io_uring_buf_reg.flags, called pad in the vendored header
-	IOU_PBUF_RING_INC            = 1 << 1 // 6.12, the same
+	IOU_PBUF_RING_INC            = 1 << 1 // 6.12, in the same field
 )
 
 // Commands of IORING_OP_URING_CMD for sockets.
@@ -120,15 +120,15 @@ const (
 	SOCKET_URING_OP_GETSOCKNAME  = 5 // 6.19
 )
 
-// Commands of IORING_OP_URING_CMD for block devices (linux/blkdev.h): _IO(0x12, n), the same on every architecture that
-// Go has but MIPS and PowerPC, where _IO sets a bit of its own; iocNone is that.
+// Commands of IORING_OP_URING_CMD for block devices (linux/blkdev.h): _IO(0x12, n). On MIPS, PowerPC and SPARC, _IO
+// sets a bit that it does not set on other architectures: iocNone.
 const (
 	BLOCK_URING_CMD_DISCARD        = iocNone | 0x12<<8     // 6.12; n is 0
 	BLOCK_URING_CMD_ZONE_RESET_ALL = iocNone | 0x12<<8 | 1 // 7.0
 )
 
-// IORING_OFF_PBUF_RING is the mmap offset of a buffer ring that the kernel allocated (6.4); the group goes into the
-// bits from IORING_OFF_PBUF_SHIFT.
+// IORING_OFF_PBUF_RING is the mmap offset of a buffer ring that the kernel has allocated (6.4). The number of the
+// buffer group is ORed into the bits from IORING_OFF_PBUF_SHIFT on.
 const (
 	IORING_OFF_PBUF_RING  = 0x80000000
 	IORING_OFF_PBUF_SHIFT = 16

@@ -1,5 +1,4 @@
-// Package posix has the error numbers that the tree is written with, under one name on
-// every system. On Linux, where all of it runs, they are those of package syscall.
-// Elsewhere they let the tree compile, and a result that is an error says which system
-// it is that can't do the thing.
+// Package posix has the error numbers that Ringo uses, under the same names on every system, and converts between them
+// and results. A result has Linux's numbers on every system. On Linux the error numbers are those of package syscall.
+// On other systems most are the system's own, and an error for something that the system lacks names the system.
 package posix

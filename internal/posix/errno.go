@@ -7,13 +7,13 @@ import "syscall"
 // An Errno is an error number of the kernel.
 type Errno = syscall.Errno
 
-// Error numbers that not every system has a name for, with Linux's values.
+// Error numbers that package syscall has no name for on some systems. These have Linux's values on every system.
 const (
 	ETXTBSY Errno = 26
 	ETIME   Errno = 62
 )
 
-// Error numbers, with the system's own values.
+// Error numbers with the system's own values.
 const (
 	EPERM         = syscall.EPERM
 	ENOENT        = syscall.ENOENT

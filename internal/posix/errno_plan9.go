@@ -7,21 +7,21 @@ import (
 	"strconv"
 )
 
-// An Errno is an error number, where errors have none.
+// An Errno is an error number. Plan 9 itself has none: its errors are strings.
 type Errno uintptr
 
 func (e Errno) Error() string { return "errno " + strconv.Itoa(int(e)) }
 
-// Is reports whether e says what target does.
+// Is reports whether e means the same as target: ENOSYS is errors.ErrUnsupported.
 func (e Errno) Is(target error) bool { return e == ENOSYS && target == errors.ErrUnsupported }
 
-// Timeout and Temporary are for package net, which asks errors for them.
+// Timeout reports whether e means that a time is over. Package net asks errors for Timeout and Temporary.
 func (e Errno) Timeout() bool { return e == EAGAIN || e == ETIMEDOUT }
 
 // Temporary reports whether the call may succeed later.
 func (e Errno) Temporary() bool { return e == EINTR || e == EMFILE || e == ENFILE || e.Timeout() }
 
-// Error numbers, with Linux's values.
+// Error numbers with Linux's values.
 const (
 	EPERM         Errno = 1
 	ENOENT        Errno = 2

@@ -8,12 +8,11 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// An Errno is an error number of the system: one of Windows', or one that package syscall has made up for what Windows
-// has no number for.
+// An Errno is one of Windows' error numbers, or one that package syscall has invented where Windows has none.
 type Errno = syscall.Errno
 
-// Error numbers, as package os and package net show them here. Those that package syscall has made up are never what a
-// call gives, so that what is a number of Windows' is that.
+// Error numbers, as packages os and net return them on Windows. Where Windows has a number for an error it is that one,
+// and not the one that package syscall has invented, because no system call returns the latter.
 const (
 	EPERM         = syscall.EPERM
 	ENOENT        = windows.ERROR_FILE_NOT_FOUND

@@ -4,7 +4,7 @@ package posix
 
 import "maps"
 
-// Of is the system's error number for a result of Linux's.
+// Of returns the system's error number for a result, which has Linux's numbers.
 func Of(res int32) Errno {
 	n := -Bare(res)
 	if n >= foreign {
@@ -13,10 +13,11 @@ func Of(res int32) Errno {
 	if e, ok := natives[n]; ok {
 		return e
 	}
-	return EIO // a number that only Linux has, and none of those that are made here
+	return EIO // only Linux has this number, and no code for this system makes it
 }
 
-// Result is the result that stands for one of the system's error numbers.
+// Result returns the result for one of the system's error numbers. A number that Linux has no name for is kept, from
+// foreign on, so that Of returns it again.
 func Result(e Errno) int32 {
 	if n, ok := results[e]; ok {
 		return -n
@@ -24,7 +25,7 @@ func Result(e Errno) int32 {
 	return -(foreign + int32(e))
 }
 
-// results are Linux's numbers by those of the system. Where two of Linux's are one here, the lower is it.
+// results maps the system's numbers to Linux's. If two of Linux's numbers are one number here, it is the lower one.
 var results = func() map[Errno]int32 {
 	m := map[Errno]int32{}
 	for n := int32(133); n > 0; n-- {

@@ -2,7 +2,7 @@
 
 package posix
 
-// There are no more numbers than those that all systems have.
+// This system has only the numbers in common.
 var (
 	more  map[int32]Errno
 	alike map[Errno]int32

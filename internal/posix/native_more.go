@@ -4,7 +4,7 @@ package posix
 
 import "syscall"
 
-// more are numbers that every system here but wasip1 has.
+// more are numbers that all systems of this package have, except wasip1. Keys are Linux's numbers.
 var more = map[int32]Errno{
 	42:  syscall.ENOMSG,
 	43:  syscall.EIDRM,

@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// natives are the system's numbers by those of Linux.
+// natives maps Linux's numbers to the system's.
 var natives = func() map[int32]Errno {
 	all := maps.Clone(common)
 	maps.Copy(all, more)
 	return all
 }()
 
-// common are those that every system has.
+// common are the entries of natives that every system has.
 var common = map[int32]Errno{
 	1:   syscall.EPERM,
 	2:   syscall.ENOENT,
@@ -85,7 +85,7 @@ var common = map[int32]Errno{
 	125: syscall.ECANCELED,
 }
 
-// others are the system's numbers that mean what one of Linux's does, beside the one that it has in natives.
+// others maps more of the system's numbers to Linux's: those that mean the same as a number in natives.
 var others = func() map[Errno]int32 {
 	all := map[Errno]int32{syscall.ENOTSUP: 95}
 	maps.Copy(all, alike)

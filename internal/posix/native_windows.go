@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// natives are the system's numbers by those of Linux.
+// natives maps Linux's numbers to the system's.
 var natives = map[int32]Errno{
 	1:   EPERM,
 	2:   ENOENT,
@@ -85,8 +85,8 @@ var natives = map[int32]Errno{
 	125: ECANCELED,
 }
 
-// others are Windows' numbers, of those that calls give here, that mean what one of Linux's does, beside the one that
-// it has in natives.
+// others maps more of Windows' numbers to Linux's: those that the calls made here can return, and that mean the same as
+// a number in natives.
 var others = map[Errno]int32{
 	windows.ERROR_PATH_NOT_FOUND:        2,
 	windows.ERROR_INVALID_NAME:          2,

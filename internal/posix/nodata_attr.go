@@ -4,8 +4,8 @@ package posix
 
 import "syscall"
 
-// noData says that a file has no such attribute, which Linux says by ENODATA.
+// noData is the error for an attribute that a file does not have. On Linux it is ENODATA.
 const noData = syscall.ENOATTR
 
-// alike are numbers that mean what it does: none.
+// alike maps other numbers that mean the same as noData to Linux's number: there are none.
 var alike map[Errno]int32

@@ -5,11 +5,11 @@ import (
 	"runtime"
 )
 
-// Results are Linux's on every system: a value, or an error number of Linux's below zero. Of is the system's own number
-// for one, and Result is the way back.
+// Results have the same form on every system: a value, or the negative of one of Linux's error numbers. Of returns the
+// system's own error number for a result, and Result converts back.
 
-// Error returns the error that a result stands for, which is below zero. What this system lacks is
-// errors.ErrUnsupported beside its number, and its text names the system.
+// Error returns the error for a result below zero. If Lack has made the result, the error matches
+// errors.ErrUnsupported as well as its number, and its text names the system.
 func Error(res int32) error {
 	if Bare(res) != res {
 		return lack(Of(res))
@@ -17,11 +17,11 @@ func Error(res int32) error {
 	return Of(res)
 }
 
-// Lack is the result that has one of Linux's numbers because this system has no such call, flag or option at all, and
-// not because of what it was asked for.
+// Lack returns the result, with one of Linux's numbers, of a call, flag or option that this system does not have at
+// all, whatever the arguments.
 func Lack(number int32) int32 { return -(number | lacking) }
 
-// Bare is a result without what Lack has said, for comparisons with a number.
+// Bare returns a result without the mark of Lack, for comparisons with a number.
 func Bare(res int32) int32 {
 	if n := -res; n > lacking && n < foreign {
 		return -(n &^ lacking)
@@ -30,24 +30,23 @@ func Bare(res int32) int32 {
 }
 
 const (
-	// lacking is the bit of a result of Lack.
+	// lacking is the bit that marks a result of Lack.
 	lacking = 1 << 15
-	// foreign is where the numbers begin that Linux has no name for: the system's own, so that they are what they were
-	// when they come to the program.
+	// foreign is added to numbers of the system that Linux has no name for, so that the program gets them unchanged.
 	foreign = 1 << 16
 )
 
-// ErrSystem is the error of what this system doesn't have. It is errors.ErrUnsupported.
+// ErrSystem is the error of a call, flag or option that this system does not have. It matches errors.ErrUnsupported.
 var ErrSystem error = unsupported{}
 
-// unsupported is the error of a call that this system doesn't have.
+// unsupported is the type of ErrSystem.
 type unsupported struct{}
 
 func (unsupported) Error() string { return "not supported on " + runtime.GOOS }
 
 func (unsupported) Is(target error) bool { return target == errors.ErrUnsupported }
 
-// A lack is ErrSystem with the number that Linux has for it.
+// A lack is ErrSystem together with an error number. It matches both.
 type lack Errno
 
 func (lack) Error() string { return ErrSystem.Error() }

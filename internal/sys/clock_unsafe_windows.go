@@ -12,7 +12,7 @@ var (
 	procFrequency = kernel32.NewProc("QueryPerformanceFrequency")
 )
 
-// Monotonic is the performance counter, by a system call.
+// Monotonic returns the performance counter, by a system call.
 func Monotonic() (ns int64) {
 	var now, second int64
 	syscall.SyscallN(procCounter.Addr(), uintptr(unsafe.Pointer(&now)))

@@ -4,7 +4,7 @@ package sys
 
 const (
 	haveReceipt  = false
-	filterExcept = -1 // there is none
+	filterExcept = -1 // there is none; 0 is EVFILT_READ here
 	noteOOB      = 0
 )
 

@@ -2,7 +2,7 @@
 
 package sys
 
-// HaveKqueue says whether this OS has kqueues at all.
+// HaveKqueue reports whether this system has kqueues.
 const HaveKqueue = false
 
 // OpenKqueue fails with ENOSYS.

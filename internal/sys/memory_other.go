@@ -2,5 +2,5 @@
 
 package sys
 
-// ReadMemory is for Linux only.
+// ReadMemory works on Linux only.
 func ReadMemory(into []byte, from uintptr) bool { return false }

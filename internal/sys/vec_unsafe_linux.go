@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ReadvAt is preadv(2), or readv(2) at the file's position when off is negative. It may
-// wait for the disk; the scheduler is told. vec is not empty.
+// ReadvAt is preadv(2), or readv(2) at the file's position if off is negative. It may wait for the disk, so it informs
+// the scheduler. vec must not be empty.
 func ReadvAt(fd int32, vec []Iovec, off int64) int32 {
 	return vecAt(unix.SYS_READV, unix.SYS_PREADV, fd, vec, off)
 }
