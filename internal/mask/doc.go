@@ -1,11 +1,9 @@
-// Package mask makes a new kernel behave like an older one, so that what Ringo does
-// without a feature can be run on any machine.
+// Package mask makes a new kernel behave like an older one, so that what Ringo does without a feature can be tested on
+// any machine.
 //
-// A Mask is a set of things to do without, read from RINGO_MASK: single ones, or
-// all that came after a release. In front of io_uring it is a kernel of its own
-// (Kernel): it refuses setup flags, calls and entries as the kernel would that
-// does not know them, and leaves them out where the kernel lists what it has. So
-// nothing above has to play along: probes find what they would find there, and a
-// use of what was not probed fails as it would there. The pollers have no such
-// seam; they go by the names (Names).
+// A Mask is a set of features to do without, read from RINGO_MASK: single ones, or all that came after a release. In
+// front of io_uring it is a kernel of its own (Kernel), which refuses setup flags, calls and entries as a kernel that
+// does not know them would, and removes them from the lists that the real kernel returns of what it supports. So the
+// code above needs no special case: a probe finds what it would find on the older kernel, and the use of a feature
+// without a probe fails as it would there. The pollers have no place to put such a kernel: they look at Names.
 package mask

@@ -9,7 +9,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// kernel is another one behind a mask, for one ring.
+// kernel is a kernel for one ring: the one below it, seen through a mask.
 type kernel struct {
 	m     *Mask
 	below sys.Uring
@@ -17,12 +17,11 @@ type kernel struct {
 	params abi.Io_uring_params
 	sq     unsafe.Pointer
 	sqes   unsafe.Pointer
-	seen   uint32 // the SQ's tail, as of the last enter
+	seen   uint32 // the SQ's tail at the last enter: the entries before it were judged
 }
 
-// Kernel gives a kernel for one ring that is like the one below, nil for the real
-// one, but lacks what the mask names: entries are looked through as they are
-// submitted. With a nil Mask it gives back what it was given.
+// Kernel returns a kernel for one ring that behaves like the kernel below, but lacks what the mask names. nil for below
+// is the real kernel. Entries are judged when they are submitted. A nil Mask returns below itself.
 func (m *Mask) Kernel(below sys.Uring) sys.Uring {
 	if m == nil {
 		return below
@@ -60,8 +59,8 @@ func (real) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, posi
 
 func (real) Close(fd int) posix.Errno { return sys.UringClose(fd) }
 
-// Setup refuses what the mask names. A ring whose entries a kernel thread takes is
-// refused too: it could take them before they were looked at.
+// Setup refuses what the mask names. It also refuses a ring whose entries a kernel thread takes (SQPOLL): the thread
+// could take them before they are judged.
 func (k *kernel) Setup(entries uint32, p *abi.Io_uring_params) (int, posix.Errno) {
 	switch {
 	case k.m.gone:
@@ -80,6 +79,7 @@ func (k *kernel) Setup(entries uint32, p *abi.Io_uring_params) (int, posix.Errno
 	return fd, errno
 }
 
+// Map remembers where the submission queue and its entries are.
 func (k *kernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, posix.Errno) {
 	p, errno := k.below.Map(fd, offset, size)
 	if errno == 0 && fd >= 0 {
@@ -104,7 +104,7 @@ func (k *kernel) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_get
 	return k.below.Enter(fd, submit, wait, flags, arg)
 }
 
-// EnterRaw is refused if the kernel below has none.
+// EnterRaw fails with EINVAL if the kernel below has no such method.
 func (k *kernel) EnterRaw(fd int, submit, wait, flags uint32, arg, size uintptr) (int, posix.Errno) {
 	below, ok := k.below.(sys.UringRaw)
 	if !ok || flags&k.m.enter != 0 || k.m.unknown && flags&^knownEnter != 0 {
@@ -135,7 +135,7 @@ func (k *kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int,
 
 func (k *kernel) Close(fd int) posix.Errno { return k.below.Close(fd) }
 
-// unlist takes masked opcodes out of a list of what there is.
+// unlist removes the masked opcodes from the result of IORING_REGISTER_PROBE.
 func (k *kernel) unlist(arg unsafe.Pointer) {
 	p := (*abi.Io_uring_probe)(arg)
 	list := unsafe.Slice((*abi.Io_uring_probe_op)(unsafe.Add(arg, unsafe.Sizeof(*p))), p.Ops_len)
@@ -146,7 +146,7 @@ func (k *kernel) unlist(arg unsafe.Pointer) {
 	}
 }
 
-// look goes through the entries that have become visible since the last time.
+// look judges the entries that the ring has published since the last enter.
 func (k *kernel) look() {
 	off := &k.params.Sq_off
 	tail := (*atomic.Uint32)(unsafe.Add(k.sq, off.Tail)).Load()
@@ -167,7 +167,8 @@ func (k *kernel) look() {
 // noOp is an opcode that no kernel has; its entry completes with EINVAL.
 const noOp = 0xff
 
-// judge makes an entry one that the kernel refuses if the mask does.
+// judge changes an entry that an older kernel would refuse into one that the kernel refuses, and removes from an entry
+// what an older kernel would ignore.
 func (m *Mask) judge(e *abi.Io_uring_sqe) {
 	if m.ops[e.Opcode] || m.unknown && int(e.Opcode) >= len(ops) || e.Flags&m.sqe != 0 {
 		e.Opcode = noOp
@@ -187,7 +188,8 @@ func (m *Mask) judge(e *abi.Io_uring_sqe) {
 
 func (k *kernel) lacks(op uint8) bool { return k.m.ops[op] || k.m.unknown && int(op) >= len(ops) }
 
-// What the table knows, besides what is as old as io_uring.
+// The flags and calls of things, and those that are as old as io_uring. Under a mask with a release, all others count
+// as newer than the release.
 var knownSetup, knownFeatures, knownEnter, registerMax = func() (setup, features, enter, register uint32) {
 	setup = abi.IORING_SETUP_IOPOLL | abi.IORING_SETUP_SQPOLL | abi.IORING_SETUP_SQ_AFF
 	enter = abi.IORING_ENTER_GETEVENTS | abi.IORING_ENTER_SQ_WAKEUP | abi.IORING_ENTER_SQ_WAIT

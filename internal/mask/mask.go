@@ -11,11 +11,10 @@ import (
 	"ringo/internal/abi"
 )
 
-// Variable is the environment's name for what to mask.
+// Variable is the environment variable with the mask.
 const Variable = "RINGO_MASK"
 
-// Mask is a set of things to do without. It does not change once made; a nil Mask
-// masks nothing.
+// Mask is a set of features to do without. It never changes. A nil Mask masks nothing.
 type Mask struct {
 	spec  string
 	names []string
@@ -28,22 +27,21 @@ type Mask struct {
 	ops       [256]bool
 	sqe       uint8
 	rules     []rule
-	// unknown: what the table does not know is newer than the release too.
+	// unknown masks also the flags, opcodes and calls that the tables lack: they are newer than the release.
 	unknown bool
 }
 
-// rule is a use of an entry that is refused, or with strip not noticed.
+// rule finds entries that use a feature. They are refused or, if strip is set, strip removes the use from the entry.
 type rule struct {
 	uses  func(e *abi.Io_uring_sqe) bool
 	strip func(e *abi.Io_uring_sqe)
 }
 
-// Env is the mask that RINGO_MASK asks for, nil if it is not set. It is read once.
+// Env returns the mask in RINGO_MASK, nil if that is not set. It reads the variable once.
 var Env = sync.OnceValues(func() (*Mask, error) { return Parse(os.Getenv(Variable)) })
 
-// Parse reads a mask: names with commas between them. A name is "kernel=5.10" for
-// all that came after Linux 5.10, "op:accept" for an opcode, or that of a feature as
-// `ringo probe` shows it. An empty one is nil.
+// Parse reads a mask: names with commas between them. A name is "kernel=5.10" for all that came after Linux 5.10,
+// "op:accept" for an opcode, or the name of a feature as `ringo probe` shows it. Of an empty text it returns nil.
 func Parse(spec string) (*Mask, error) {
 	m := &Mask{spec: spec}
 	for name := range strings.SplitSeq(spec, ",") {
@@ -90,7 +88,7 @@ func (m *Mask) add(name string) error {
 	return fmt.Errorf("%s: %q: want kernel=RELEASE, op:NAME, or one of %s", Variable, name, strings.Join(Known(), " "))
 }
 
-// release masks what came after r.
+// release masks all that came after r.
 func (m *Mask) release(r release) {
 	m.unknown = true
 	m.names = append(m.names, "kernel="+r.String())
@@ -106,7 +104,7 @@ func (m *Mask) release(r release) {
 	}
 }
 
-// thing masks one thing, as release r would lack it; 0 is a release of today.
+// thing masks one thing in the way in which release r lacks it. 0 stands for a present release that refuses it.
 func (m *Mask) thing(t *thing, r release) {
 	m.names = append(m.names, t.name)
 	m.gone = m.gone || t.name == "io_uring"
@@ -132,7 +130,7 @@ func (m *Mask) op(code int) {
 	m.ops[code] = true
 }
 
-// String is what was asked for.
+// String returns the text that was given to Parse.
 func (m *Mask) String() string {
 	if m == nil {
 		return ""
@@ -140,7 +138,7 @@ func (m *Mask) String() string {
 	return m.spec
 }
 
-// Names are all things that are masked, the releases among them.
+// Names returns the names of all that is masked, and of the releases, in the form that Parse reads.
 func (m *Mask) Names() []string {
 	if m == nil {
 		return nil
@@ -148,7 +146,7 @@ func (m *Mask) Names() []string {
 	return m.names
 }
 
-// Known lists the names of single things, opcodes apart.
+// Known lists the names of all features that can be masked, without opcodes.
 func Known() []string {
 	names := make([]string, 0, len(things))
 	for i := range things {
@@ -168,7 +166,7 @@ func opNames() []string {
 	return names
 }
 
-// OpName is the name of an opcode behind "op:", empty if the table lacks it.
+// OpName returns the name of an opcode, which follows "op:" in a mask; "" if the table lacks the opcode.
 func OpName(code uint8) string {
 	if int(code) < len(ops) {
 		return ops[code].name
@@ -176,7 +174,7 @@ func OpName(code uint8) string {
 	return ""
 }
 
-// release is a kernel's, 5.10 as 5<<8 | 10.
+// release is a release of Linux: 5.10 is 5<<8 | 10.
 type release uint16
 
 func v(major, minor release) release { return major<<8 | minor }

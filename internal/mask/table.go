@@ -2,25 +2,24 @@ package mask
 
 import "ringo/internal/abi"
 
-// A thing can be masked; since is the release that has it first, 0 for
-// what is no matter of the kernel's age.
+// A thing is a feature that can be masked, with all that belongs to it.
 type thing struct {
 	name  string
-	since release
+	since release // the first release that has it; 0 if it does not depend on the release
 
-	setup    uint32 // setup flags
-	feature  uint32 // IORING_FEAT_
-	enter    uint32 // flags of io_uring_enter
-	register []uint32
-	sqe      uint8 // flags of entries
-	uses     func(e *abi.Io_uring_sqe) bool
-	// ignored: kernels before refusing simply did not look at what uses finds,
-	// and did the plain thing instead; strip takes it away.
+	setup    uint32                         // setup flags
+	feature  uint32                         // IORING_FEAT_
+	enter    uint32                         // flags of io_uring_enter
+	register []uint32                       // opcodes of io_uring_register
+	sqe      uint8                          // flags of entries
+	uses     func(e *abi.Io_uring_sqe) bool // reports whether an entry uses it
+	// Kernels before refusing ignore what uses finds, and run the op without it, so strip removes it from the entry.
+	// Later kernels that lack the feature refuse the entry.
 	refusing release
 	strip    func(e *abi.Io_uring_sqe)
 }
 
-// things are all but the opcodes, oldest first.
+// things are all features except the opcodes, oldest first.
 var things = []thing{
 	{name: "io_uring", since: v(5, 1)}, // the system calls: ENOSYS
 	{name: "single_mmap", since: v(5, 4), feature: abi.IORING_FEAT_SINGLE_MMAP},
@@ -106,7 +105,7 @@ var things = []thing{
 	{name: "query", since: v(6, 18), register: calls(abi.IORING_REGISTER_QUERY)},
 	{name: "cqe_mixed", since: v(6, 18), setup: abi.IORING_SETUP_CQE_MIXED},
 
-	{name: "rwf_nowait"}, // reads of files that don't wait
+	{name: "rwf_nowait"}, // reads and writes of files that don't wait
 	{name: "epoll"},
 	{name: "poll"},
 	{name: "select"},
@@ -123,8 +122,7 @@ func transfers(e *abi.Io_uring_sqe) bool {
 	return receives(e) || e.Opcode == abi.IORING_OP_SEND || e.Opcode == abi.IORING_OP_SENDMSG
 }
 
-// ops are the opcodes by number, under the names that the mask has for them behind
-// "op:".
+// ops are the opcodes by number, with the names that follow "op:" in a mask.
 var ops = [...]struct {
 	name  string
 	since release

@@ -5,14 +5,12 @@ package race
 // Enabled reports whether this is a build with -race.
 const Enabled = false
 
-// ReadLike orders what follows after every WriteLike, or write of package
-// syscall, that came before it. Any goroutine may call it, after a read-like
-// operation of the kernel has succeeded: recv, read, accept, connect's end.
+// ReadLike orders the code after it behind every earlier WriteLike, and every earlier write of package syscall. Any
+// goroutine may call it, after a read-like operation of the kernel has succeeded: recv, read, accept, connect's end.
 func ReadLike() {}
 
-// WriteLike orders what came before it ahead of every later ReadLike, or read of
-// package syscall. Any goroutine may call it, before a write-like operation is
-// given to the kernel: send, write, shutdown, connect.
+// WriteLike orders the code before it ahead of every later ReadLike, and every later read of package syscall. Any
+// goroutine may call it, before a write-like operation is passed to the kernel: send, write, shutdown, connect.
 func WriteLike() {}
 
 // ReadRange tells the detector that the calling goroutine lets the kernel read p.
