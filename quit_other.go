@@ -2,5 +2,5 @@
 
 package ringo
 
-// watchQuit has no signal to wait for.
+// watchQuit does nothing: this system has no SIGQUIT.
 func watchQuit() (stop func()) { return func() {} }

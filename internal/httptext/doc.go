@@ -1,2 +1,2 @@
-// Package httptext reads what fields of HTTP are made of. It knows nothing of Ringo.
+// Package httptext parses the parts that HTTP fields consist of. It does not depend on the rest of Ringo.
 package httptext

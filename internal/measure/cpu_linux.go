@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CPU is the run time of all threads that the process has or had, in user space and in the kernel. It is the sum of
-// what /proc/PID/task/*/schedstat shows, up to date to the nanosecond for a thread that runs now, and it keeps the time
-// of threads that have ended (Linux 2.6.12, clock_getcpuclockid(3)).
+// CPU returns the run time of all threads that the process has or had, in user space and in the kernel. It is the sum
+// of the times in /proc/PID/task/*/schedstat, but is up to date to the nanosecond for a thread that runs now, and
+// includes threads that have ended (Linux 2.6.12, clock_getcpuclockid(3)).
 func CPU(pid int) (time.Duration, error) {
 	const perProcessSched = 2 // CPUCLOCK_SCHED without CPUCLOCK_PERTHREAD_MASK
 	if pid <= 0 {

@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// CPU is for Linux alone.
+// CPU works on Linux only.
 func CPU(int) (time.Duration, error) { return 0, errors.ErrUnsupported }

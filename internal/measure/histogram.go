@@ -12,10 +12,10 @@ const (
 	buckets = (65 - splitBits) * split
 )
 
-// Histogram counts durations in buckets of equal relative width: a power of two is split into 128, so that a quantile
-// is right to within 0.8 %. Recording is an index computation and an increment, without allocation or lock: one
-// goroutine or task at a time may use it. The zero value is empty. Package stats has the one of loops, which is
-// small.
+// Histogram counts durations in buckets of about equal relative width: each power of two is split into 128, so that a
+// quantile is right to within 0.8 %. Record computes an index and increments a counter. It neither allocates nor locks:
+// only one goroutine or task may use a Histogram at a time. The zero value is empty. Package stats has a smaller
+// histogram, for loops.
 type Histogram struct {
 	counts [buckets]uint64
 	total  uint64
@@ -30,13 +30,13 @@ func (h *Histogram) Record(d time.Duration) {
 	h.max = max(h.max, d)
 }
 
-// Count is the number of durations recorded.
+// Count returns the number of durations recorded.
 func (h *Histogram) Count() uint64 { return h.total }
 
-// Max is the longest duration recorded, exactly.
+// Max returns the longest duration recorded, exactly.
 func (h *Histogram) Max() time.Duration { return h.max }
 
-// Merge adds what another has counted.
+// Merge adds the counts of another histogram.
 func (h *Histogram) Merge(o *Histogram) {
 	for i, n := range o.counts {
 		h.counts[i] += n
@@ -48,8 +48,9 @@ func (h *Histogram) Merge(o *Histogram) {
 // Reset forgets everything recorded.
 func (h *Histogram) Reset() { *h = Histogram{} }
 
-// Quantile is the duration that a share q of the recorded ones do not exceed: 0.5 is the median, 0.99 the 99th
-// percentile. It is the middle of the bucket that holds it, and 0 if nothing was recorded.
+// Quantile returns the duration that a share q of the recorded ones do not exceed: 0.5 is for the median, 0.99 for the
+// 99th percentile. The result is the middle of the bucket that holds the duration, or Max if that is less; 0 if nothing
+// was recorded.
 func (h *Histogram) Quantile(q float64) time.Duration {
 	if h.total == 0 {
 		return 0
@@ -67,6 +68,7 @@ func (h *Histogram) Quantile(q float64) time.Duration {
 	panic("measure: the buckets hold less than the total")
 }
 
+// index returns the bucket of a value.
 func index(v uint64) int {
 	if v < 2*split {
 		return int(v)
@@ -75,7 +77,7 @@ func index(v uint64) int {
 	return shift*split + int(v>>shift)
 }
 
-// bounds is the inverse of index: the lowest value of bucket i and the number of values it holds.
+// bounds is the inverse of index: it returns the lowest value of bucket i, and how many values belong to the bucket.
 func bounds(i int) (low, width uint64) {
 	if i < 2*split {
 		return uint64(i), 1

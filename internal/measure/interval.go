@@ -6,26 +6,30 @@ import (
 	"slices"
 )
 
-// Level is how sure an interval is to hold the true median, at least.
+// Level is the least probability with which an interval contains the true median.
 const Level = 0.95
 
-// RoundsMin is how many rounds the smallest interval of that level needs: with five, all five lie on one side of the
-// median once in sixteen times.
+// RoundsMin is the least number of rounds for an interval of that level. With five rounds, all five values lie on the
+// same side of the true median once in sixteen times, which is too often.
 const RoundsMin = 6
 
-// Interval is a median of what the rounds gave, and where the true one lies, by the Level. Its JSON form is stable.
+// Interval is the median of the values of several rounds, and an interval for the true median with the probability
+// Level. Its JSON form is stable.
 type Interval struct {
-	Median float64 `json:"median"` // NaN for no values, as are the ends
+	Median float64 `json:"median"` // like Low and High, NaN if there are no values
 	Low    float64 `json:"low"`
 	High   float64 `json:"high"`
 	Rounds int     `json:"rounds"`
 }
 
-// Known says that there were values enough for the interval to be one. Otherwise Low and High are the extremes.
+// Known reports whether there were enough rounds for an interval of that Level. If not, Low and High are the lowest and
+// the highest value.
 func (i Interval) Known() bool { return i.Rounds >= RoundsMin }
 
-// Estimate is the median with its interval from order statistics: the k-th value from either end, k being the largest
-// for which so many throws of a coin are unlikely enough to show fewer than k heads, or fewer than k tails.
+// Estimate returns the median with its interval by order statistics. The ends are the k-th values from either end of
+// the sorted values. Each value lies above or below the true median like the throw of a coin, so k is the largest
+// number for which as many throws as there are values show fewer than k heads, or fewer than k tails, with a
+// probability of at most 1-Level.
 func Estimate(v []float64) Interval {
 	i := Interval{Rounds: len(v), Median: math.NaN(), Low: math.NaN(), High: math.NaN()}
 	if i.Rounds == 0 {
@@ -38,7 +42,7 @@ func Estimate(v []float64) Interval {
 	return i
 }
 
-// rank is the k of Estimate, 0 if there is none.
+// rank returns the k of Estimate for n values, 0 if there is none.
 func rank(n int) int {
 	tail, term := 0.0, math.Pow(0.5, float64(n)) // P(fewer than k heads), P(exactly k)
 	k := 0
@@ -50,7 +54,7 @@ func rank(n int) int {
 	return k
 }
 
-// String is the median with the interval in parentheses.
+// String returns the median, with the interval in parentheses if there is more than one value.
 func (i Interval) String() string {
 	switch {
 	case i.Rounds == 0:

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// RSS is the process's resident memory in bytes, VmRSS of /proc/PID/status.
+// RSS returns the process's resident memory in bytes, VmRSS of /proc/PID/status.
 func RSS(pid int) (int64, error) {
 	name := fmt.Sprintf("/proc/%d/status", pid)
 	b, err := os.ReadFile(name)
@@ -23,7 +23,7 @@ func RSS(pid int) (int64, error) {
 	return 0, fmt.Errorf("%s has no VmRSS (a kernel thread or a zombie)", name)
 }
 
-// DiskRead is how many bytes the process has had disks read for it: read_bytes of /proc/PID/io.
+// DiskRead returns how many bytes were read from disks for the process: read_bytes of /proc/PID/io.
 func DiskRead(pid int) (int64, error) {
 	name := fmt.Sprintf("/proc/%d/io", pid)
 	b, err := os.ReadFile(name)
@@ -39,7 +39,8 @@ func DiskRead(pid int) (int64, error) {
 	return 0, fmt.Errorf("%s has no read_bytes", name)
 }
 
-// Busy is the time for which the machine's CPUs, taken together, have not been idle, in steps of 10 ms: /proc/stat.
+// Busy returns the time for which the machine's CPUs have not been idle, summed over the CPUs, in steps of 10 ms: from
+// /proc/stat.
 func Busy() (time.Duration, error) {
 	b, err := os.ReadFile("/proc/stat")
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// tokens walks over C tokens: words (names and numbers), << and >>, and single characters.
+// tokens is a list of C tokens, and a position in it. A token is a word (a name or a number), << or >>, or a single
+// character.
 type tokens struct {
 	list  []string
 	lines []int
@@ -58,7 +59,7 @@ func (t *tokens) next() string {
 	return s
 }
 
-// accept takes the next token if it is s.
+// accept takes the next token if that is s, and reports whether it was.
 func (t *tokens) accept(s string) bool {
 	if t.peek() != s {
 		return false
@@ -67,6 +68,7 @@ func (t *tokens) accept(s string) bool {
 	return true
 }
 
+// expect takes the tokens in list. It stops at the first that differs, with an error.
 func (t *tokens) expect(list ...string) error {
 	for _, want := range list {
 		if got := t.next(); got != want {

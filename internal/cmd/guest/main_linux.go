@@ -8,7 +8,7 @@ import (
 	"os"
 )
 
-// self is this program in every guest.
+// self is the path of this program in every guest.
 const self = "/init"
 
 func main() {

@@ -4,7 +4,7 @@ package labels
 
 import "unsafe"
 
-// readable says whether read works on this architecture.
+// readable reports whether read works on this architecture.
 const readable = false
 
 func read(uintptr) unsafe.Pointer     { return nil }
