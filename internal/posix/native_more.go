@@ -4,7 +4,7 @@ package posix
 
 import "syscall"
 
-// more are numbers that all systems of this package have, except wasip1. Keys are Linux's numbers.
+// more are the entries of natives that wasip1 lacks. Windows has a table of its own.
 var more = map[int32]Errno{
 	42:  syscall.ENOMSG,
 	43:  syscall.EIDRM,

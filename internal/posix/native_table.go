@@ -14,7 +14,7 @@ var natives = func() map[int32]Errno {
 	return all
 }()
 
-// common are the entries of natives that every system has.
+// common are the entries of natives that every system with this table has.
 var common = map[int32]Errno{
 	1:   syscall.EPERM,
 	2:   syscall.ENOENT,
