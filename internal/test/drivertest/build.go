@@ -8,7 +8,7 @@ import (
 	"ringo/uring"
 )
 
-// Builders of ops. Each takes a slot and fills it; submit sends it off.
+// Builders of ops: each takes a slot and fills it, and submit hands it to the driver.
 
 func (h *harness) op(code op.Code, f *desc) *call {
 	h.Helper()
@@ -75,8 +75,7 @@ func (h *harness) timeout(d time.Duration) *call {
 	return c
 }
 
-// atPosition is the offset of reads and writes that go on where the last one
-// ended, the only one that pipes have.
+// atPosition is the offset of reads and writes that start where the last one ended. Pipes allow no other.
 const atPosition = -1
 
 func (h *harness) read(f *desc, p []byte, off int64) *call { return h.op(op.Read, f).on(p, off) }
@@ -88,7 +87,7 @@ func (c *call) on(p []byte, off int64) *call {
 	return c
 }
 
-// flags are those of the system call.
+// flags sets the flags of the system call.
 func (c *call) flags(flags uint32) *call {
 	c.o.CallFlags = flags
 	return c
@@ -99,7 +98,7 @@ func (c *call) limit(n uint32) *call {
 	return c
 }
 
-// other is the pipe or the file that a splice has on its other side.
+// other sets the other side of a splice: a pipe or a file.
 func (c *call) other(f *desc) *call {
 	c.o.Other = f.Sys()
 	return c

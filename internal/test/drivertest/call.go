@@ -8,18 +8,18 @@ import (
 	"ringo/internal/sys"
 )
 
-// call is one op, from its builder to what came of it.
+// call is one op, from its builder to its results.
 type call struct {
 	h       *harness
 	name    string
-	o       *op.Op // nil after the end, when the slot may be another's
+	o       *op.Op // nil once it has ended: the slot may be another op's by then
 	desc    *desc
 	token   uint64
 	results []result
-	shown   int // results that next has given
-	// data is what a receiving op with buffers of the pool got, all together.
+	shown   int // how many results next has returned
+	// data holds all bytes that a receiving op got in buffers of the pool.
 	data []byte
-	// onEnd, if not nil, sees the op at its end, while the slot is still its own.
+	// onEnd, if not nil, is called with the op at its end, while the slot is still the op's.
 	onEnd    func(o *op.Op, res int32)
 	ended    bool
 	canceled bool
@@ -41,8 +41,7 @@ func (c *call) String() string {
 	return c.name
 }
 
-// submit hands the op to the driver. A driver may fail or finish it later, never
-// here.
+// submit hands the op to the driver. A driver may complete it only in a later Wait, never here.
 func (c *call) submit() *call {
 	h, o := c.h, c.o
 	h.Helper()
@@ -61,7 +60,7 @@ func (c *call) submit() *call {
 	return c
 }
 
-// cancel asks the driver for the op's end. The op must not have ended.
+// cancel asks the driver to end the op, which must not have ended yet.
 func (c *call) cancel() *call {
 	h := c.h
 	h.Helper()
@@ -81,7 +80,7 @@ func (c *call) cancel() *call {
 	return c
 }
 
-// add notes a completion.
+// add records a completion.
 func (c *call) add(res int32, flags uint32) {
 	c.results = append(c.results, result{res, flags})
 	if flags&op.HasBuffer != 0 {
@@ -104,7 +103,7 @@ func (c *call) add(res int32, flags uint32) {
 	}
 }
 
-// take keeps the bytes that came in a buffer of the pool.
+// take records the bytes that came in a buffer of the pool.
 func (c *call) take(res int32, flags uint32) {
 	h := c.h
 	if c.o.Flags&(op.Select|op.Multishot) == 0 || res <= 0 {
@@ -120,21 +119,21 @@ func (c *call) take(res int32, flags uint32) {
 	h.pool.Put(b)
 }
 
-// free gives the slot back: the next op takes it at once.
+// free gives the slot back; the next op takes it at once.
 func (c *call) free() {
 	o := c.o
 	c.o = nil
 	c.h.slab.Put(o)
 }
 
-// end waits for the last completion and gives its result.
+// end waits for the last completion and returns its result.
 func (c *call) end() int32 {
 	c.h.Helper()
 	c.h.until("the end of "+c.String(), func() bool { return c.ended })
 	return c.results[len(c.results)-1].res
 }
 
-// next waits for the next completion that it has not given yet.
+// next waits for the next completion that it has not returned yet.
 func (c *call) next() result {
 	c.h.Helper()
 	if c.ended && c.shown == len(c.results) {
@@ -145,7 +144,7 @@ func (c *call) next() result {
 	return c.results[c.shown-1]
 }
 
-// want waits for the end of an op that completes once, and for this result.
+// want waits for the end of an op that completes once, and checks its result.
 func (c *call) want(res int32) {
 	c.h.Helper()
 	if got := c.end(); got != res {
@@ -156,7 +155,7 @@ func (c *call) want(res int32) {
 	}
 }
 
-// wantMore waits for a completion with More.
+// wantMore waits for a completion, which must have More.
 func (c *call) wantMore() int32 {
 	c.h.Helper()
 	r := c.next()
@@ -166,8 +165,8 @@ func (c *call) wantMore() int32 {
 	return r.res
 }
 
-// wantLast waits for the last completion of a multishot op, and for this result.
-// All before it must have been taken by next.
+// wantLast takes the last completion of a multishot op and checks its result. The case must have taken all earlier ones
+// by next.
 func (c *call) wantLast(res int32) {
 	c.h.Helper()
 	if r := c.next(); r.more() || r.res != res {
@@ -185,13 +184,13 @@ func (c *call) wantPending() *call {
 	return c
 }
 
-// wantCanceled cancels, and waits for an end with nothing done.
+// wantCanceled cancels the op, which must end with ECANCELED.
 func (c *call) wantCanceled() {
 	c.h.Helper()
 	c.cancel().wantEnd(-sys.ECANCELED)
 }
 
-// wantEnd waits for the end, after whatever came before it.
+// wantEnd waits for the op's end, whatever completions came before, and checks the last result.
 func (c *call) wantEnd(res int32) {
 	c.h.Helper()
 	if got := c.end(); got != res {

@@ -9,23 +9,23 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// desc is a descriptor that ops are done on, non-blocking as all of a loop's are.
-// The harness closes it after the driver.
+// desc is a descriptor that ops run on, in non-blocking mode as all descriptors of a loop are. The harness closes it
+// after the driver.
 type desc struct {
 	fd.FD
 	h     *harness
-	name  string // of a file that the harness has made
+	name  string // of a file that the harness made
 	calls int    // ops that were built on it and have not ended
 }
 
-// release closes the number unless an op did.
+// release closes the descriptor unless an op has closed it.
 func (f *desc) release() {
 	if f.Sys() >= 0 {
 		f.h.m.Close(f.Sys())
 	}
 }
 
-// desc makes a descriptor of a number that the harness is to close.
+// desc makes a desc of a descriptor, which the harness will close.
 func (h *harness) desc(number int32) *desc {
 	f := &desc{h: h}
 	f.Init(number)
@@ -33,7 +33,7 @@ func (h *harness) desc(number int32) *desc {
 	return f
 }
 
-// closeDesc closes f, of which the driver may have to forget something. Nothing may be in flight on it.
+// closeDesc closes f, after it has told the driver to forget its registration. No op may be in flight on f.
 func (h *harness) closeDesc(f *desc) {
 	h.Helper()
 	h.d.Forget(&f.FD)
@@ -46,8 +46,8 @@ func (h *harness) shutdown(f *desc, how int) {
 	h.checkRes(h.m.Shutdown(f.Sys(), how))
 }
 
-// peer is the other end of something, in the case's own hands: plain calls, that
-// don't wait. What blocks uses its number beside the case.
+// peer is the other end of something, which the case itself uses by plain calls that don't wait. Code beside the case
+// that blocks uses its number n directly.
 type peer struct {
 	h *harness
 	n int32
@@ -67,14 +67,14 @@ func (p *peer) close() {
 	}
 }
 
-// reset closes a TCP end so that the other sees a reset.
+// reset closes a TCP end so that the other end sees a reset.
 func (p *peer) reset() {
 	p.h.Helper()
 	p.h.checkRes(p.h.m.SetLinger(p.n, 0))
 	p.close()
 }
 
-// shutdown says that no more will be written.
+// shutdown ends the peer's output.
 func (p *peer) shutdown() {
 	p.h.Helper()
 	p.h.checkRes(p.h.m.Shutdown(p.n, linux.SHUT_WR))
@@ -88,7 +88,7 @@ func (p *peer) write(b string) {
 	}
 }
 
-// read gives what is there now, up to max bytes; io.EOF at the end.
+// read returns what is there now, up to max bytes, or io.EOF at the end.
 func (p *peer) read(max int) (string, error) {
 	b := make([]byte, max)
 	n := p.h.m.read(p.n, b)
@@ -120,7 +120,7 @@ func (p *peer) want(text string) {
 	}
 }
 
-// wantEnd drives the driver until the peer has seen the end, after no more data.
+// wantEnd drives the driver until the peer has read the end of its input, with no more data before it.
 func (p *peer) wantEnd() {
 	p.h.Helper()
 	p.h.untilPeer("the end of the peer's input", func() bool {
@@ -132,7 +132,7 @@ func (p *peer) wantEnd() {
 	})
 }
 
-// take reads exactly n bytes, which are there.
+// take reads exactly n bytes, which must be there already.
 func (p *peer) take(n int) {
 	p.h.Helper()
 	for n > 0 {
@@ -144,8 +144,8 @@ func (p *peer) take(n int) {
 	}
 }
 
-// drain reads all that is there now and gives its length. What the driver has
-// waiting may come in while it does.
+// drain reads all that is there now and returns its length. It does not drive the driver, but what an earlier Wait has
+// started may still arrive during it.
 func (p *peer) drain() (n int) {
 	p.h.Helper()
 	for {
@@ -156,7 +156,7 @@ func (p *peer) drain() (n int) {
 	}
 }
 
-// fill writes until there is no more room and gives the length.
+// fill writes until there is no more room and returns how many bytes it wrote.
 func (p *peer) fill() (n int) {
 	p.h.Helper()
 	for {
@@ -174,7 +174,7 @@ func (p *peer) fill() (n int) {
 // fillMax is more than any queue has room for.
 const fillMax = 256 << 20
 
-// plain is for calls on the driver's own end, past the driver.
+// plain returns the driver's own end as a peer, for calls that bypass the driver.
 func (f *desc) plain() *peer { return &peer{h: f.h, n: f.Sys()} }
 
 func (h *harness) check(err error) {
@@ -184,7 +184,7 @@ func (h *harness) check(err error) {
 	}
 }
 
-// pair makes a socketpair of which the driver has one end.
+// pair makes a socketpair; the driver gets one end.
 func (h *harness) pair() (*desc, *peer) {
 	h.Helper()
 	return h.messagePair(linux.SOCK_STREAM)
@@ -209,7 +209,7 @@ func (h *harness) checkRes(res int32) {
 	}
 }
 
-// needDescriptors skips where the limit leaves fewer than n, beside those that there are anyway.
+// needDescriptors skips the case where RLIMIT_NOFILE leaves fewer than n descriptors, after 50 for the process itself.
 func (h *harness) needDescriptors(n int) {
 	h.Helper()
 	if room := h.m.descriptors() - 50; room < n {
@@ -217,7 +217,7 @@ func (h *harness) needDescriptors(n int) {
 	}
 }
 
-// tcpSocket makes a TCP socket, which is the caller's to close.
+// tcpSocket makes a TCP socket, which the caller has to close.
 func (h *harness) tcpSocket() int32 {
 	h.Helper()
 	n := h.m.Socket(linux.AF_INET, linux.SOCK_STREAM, 0)
@@ -235,7 +235,7 @@ func (h *harness) dial(addr *sys.Sockaddr) *peer {
 	return p
 }
 
-// tcp makes a TCP connection of which the driver has one end.
+// tcp makes a TCP connection; the driver gets one end.
 func (h *harness) tcp() (*desc, *peer) {
 	h.Helper()
 	l, addr := h.listen(1)

@@ -1,14 +1,12 @@
-// Package drivertest is the contract of package driver as a suite of tests: every
-// driver passes Run, and each rule is a case that says which one was broken.
+// Package drivertest is the contract of package driver, written as a suite of tests. Every driver has to pass Run. Each
+// rule is a case of its own, so that a failure says which rule was broken.
 //
 //	func TestContract(t *testing.T) { drivertest.RunSizes(t, open) }
 //
-// The harness of a case keeps watch over all ops at once, whatever the case is
-// about: each completes once, with its own token, out of a Wait and nowhere else;
-// its state, its hold on the descriptor and its slot change when they should; no
-// EINTR or EAGAIN comes out; no Wait ends early for nothing; and after Close no
-// op, slot, buffer or descriptor is left. Nothing may take longer than a bound, and
-// a case that hangs ends the process and says where.
+// Whatever a case is about, its harness watches all ops at once. Each op completes once, with its own token, and only
+// out of a Wait. Its state, its hold on the descriptor and its slot change when they should. No result is EINTR or
+// EAGAIN. No Wait ends early without a reason. After Close no op, slot, buffer or descriptor is left. Everything has a
+// time limit, and a case that hangs ends the process with a message that says where.
 //
 // # Adding a case
 //
@@ -16,35 +14,32 @@
 //
 //	func (h *harness) fsync(f *desc) *call { return h.op(op.Fsync, f) }
 //
-// and then a function for each thing that it must do, listed by name in one of
-// the groups of run.go:
+// and then one function for each thing that the op must do, listed by name in one of the groups of run.go:
 //
 //	func fsyncPipe(h *harness) {
 //		r, _ := h.pipe()
 //		h.fsync(r).submit().want(-sys.EINVAL)
 //	}
 //
-// A desc is a descriptor that ops are done on, a peer the other end in the case's
-// own hands; pair, tcp, listen, pipe, eventfd and file make them, and nobody has
-// to close them. submit hands a call to the driver; want waits for its result,
-// wantPending finds that it waits, next and wantMore take a multishot's
-// completions one by one, cancel asks for its end. An op that can wait also gets a
-// line in waitingKinds of cancel.go, and with it a case for each moment of its life
-// at which it may be cancelled.
+// A desc is a descriptor that ops run on; a peer is the other end, which the case itself uses by plain calls. pair,
+// tcp, listen, pipe, eventfd and file make them, and the harness closes them. submit hands a call to the driver; want
+// waits for its result, wantPending checks that it is still waiting, next and wantMore take a multishot's completions
+// one by one, and cancel asks the driver to end it. An op that can wait also gets a line in waitingKinds of cancel.go,
+// which adds a case for each moment of its life at which it may be cancelled.
 //
-// A case touches no kernel but its machine's (harness.m): the system's, or one in memory
-// by whose clock nothing happens that nobody waits for. What the one in memory rightly
-// lacks is excused by name, in a list with reasons: see CheckExcused.
+// A case calls no kernel but that of its machine (harness.m), which is either the system's or one in memory. The clock
+// of the one in memory advances only while something waits for it. Cases that need what the kernel in memory rightly
+// lacks are excused by name, in a list with reasons: see CheckExcused.
 //
-// A case that can't fail is worth nothing. The tests of this package run the suite
-// on a reference driver that has one bug at a time: give it the bug that the new
-// case is for, in spoil_test.go, and name the two in mutants_test.go.
+// A case that can't fail is worth nothing. The tests of this package run the suite on a reference driver that has one
+// bug at a time: add the bug that the new case should find to spoil_test.go, and name the bug and the case in
+// mutants_test.go.
 //
 // # Drivers that die
 //
-// A Mortal opens drivers that die at a moment of a test's choice, for tests of what is
-// built on drivers. Their death is that of a ring or poller that fails: the error comes
-// in the call's place, and all that follows is the driver's own doing.
+// A Mortal opens drivers that die at a moment of a test's choice, for tests of what is built on drivers. They die as
+// they do when a ring or poller fails: the error comes in place of the system call, and everything after it is the
+// driver's own code.
 //
 //	var mortal drivertest.Mortal
 //	defer open.Through(mortal.Wrap)()       // or, with a loop.Config: cfg.Open = mortal.Wrap(cfg.Open)
@@ -57,6 +52,6 @@
 //
 // # Two drivers
 //
-// Program runs a script of random steps on several drivers and compares what they
-// make of it. Fuzz looks for a script on which two of them differ.
+// Program runs a script of random steps on several drivers and compares their results. Fuzz searches for a script on
+// which two drivers differ.
 package drivertest

@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// excusedEnv has a process run these cases, and no others, though they are excused.
+// excusedEnv is set in a process that is to run these cases and no others, although they are excused.
 const excusedEnv = "RINGO_TEST_EXCUSED"
 
-// putToTest are the excused cases that this process is to run; nil: it is one like any other.
+// putToTest returns the excused cases that this process is to run. It returns nil in an ordinary process.
 func putToTest() []string {
 	if names := os.Getenv(excusedEnv); names != "" {
 		return strings.Split(names, "|")
@@ -21,7 +21,7 @@ func putToTest() []string {
 	return nil
 }
 
-// caseNames are the names of all cases, with those of their groups.
+// caseNames returns the names of all cases, each with that of its group.
 func caseNames() (names []string) {
 	for _, g := range groups {
 		for _, c := range g.cases {
@@ -31,8 +31,8 @@ func caseNames() (names []string) {
 	return names
 }
 
-// CheckExcused fails if an excused case does not exist, is excused without a reason, or would pass: each is run, in
-// another process, by the test of this name, which calls RunSimulated with them.
+// CheckExcused fails if an excused case does not exist, has no reason, or does not fail when it is run. It runs them in
+// another process, through the test of the given name, which calls RunSimulated with the same list.
 func CheckExcused(t *testing.T, test string, excused map[string]string) {
 	if putToTest() != nil {
 		return
@@ -44,7 +44,7 @@ func CheckExcused(t *testing.T, test string, excused map[string]string) {
 			t.Errorf("%q is excused (%q), and is no case, or has no reason", name, excused[name])
 		}
 	}
-	for len(left) > 0 { // a case that hangs takes those behind it along
+	for len(left) > 0 { // a case that hangs ends the process, and those after it have not run
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.v")
 		cmd.Env = append(os.Environ(), excusedEnv+"="+strings.Join(left, "|"))
 		out, _ := cmd.CombinedOutput()
@@ -66,7 +66,7 @@ func CheckExcused(t *testing.T, test string, excused map[string]string) {
 	}
 }
 
-// wanted reports whether a case is to be run, and why not.
+// wanted reports whether a case is to be run, and if not, why.
 func (on *ground) wanted(name string) (why string, ok bool) {
 	if only := putToTest(); only != nil {
 		waitMax, hangs = time.Second, 5*time.Second

@@ -14,12 +14,11 @@ import (
 	"ringo/internal/test/testmain"
 )
 
-// harness is one case: its driver, and all that the driver was given. It watches
-// every op from Submit to the last completion and fails the case for whatever
-// the contract forbids, so that a case only has to say what it is about.
+// harness is one running case: its driver, and everything that the driver was given. It watches every op from Submit to
+// its last completion and fails the case if the driver breaks the contract, so that a case only has to check what it is
+// about.
 //
-// Like a loop it belongs to one thread; wake and what peers do may come from
-// any goroutine.
+// Like a loop, a harness belongs to one thread; only wake and the peers may be used from any goroutine.
 type harness struct {
 	*testing.T
 	ground
@@ -35,30 +34,30 @@ type harness struct {
 	peers []*peer
 	held  []*bufs.Buffer
 	cov   *coverage
-	raws  []*op.Op // slots of ops that no call stands for
-	// keep makes buffers that came with completions stay in use until giveBack.
+	raws  []*op.Op // slots of ops that have no call
+	// keep makes the harness hold on to the buffers that come with completions, until giveBack.
 	keep             bool
 	closed, finished bool
-	death            atomic.Pointer[error] // what the driver is to die of, or has
-	before           map[string]bool       // descriptors that were open before the driver was
+	death            atomic.Pointer[error] // the error that the driver is to die of, or has died of
+	before           map[string]bool       // descriptors that were open before the driver was opened
 
 	wakesBegun, wakesEnded atomic.Int64
 	wakesExcused           int64
 	doing                  atomic.Int32
 }
 
-// waitMax is how long anything may take that must come; hangs is when a case is
-// given up that does not come back from the driver. Both are generous, because
-// they pass only when a case fails.
+// waitMax is how long anything that must come may take. hangs is how long a call of the driver may take before the case
+// is given up. Both are generous: only a case that fails ever waits for them.
 var (
 	waitMax = patience.Max
 	hangs   = 2 * patience.Max
 )
 
-// virtualMax is waitMax by a world's clock: nobody else has the processor, so what has not come by then never does.
+// virtualMax is waitMax by a world's clock. No other program competes for the processor there, so what has not come by
+// then never does.
 const virtualMax = 5 * time.Second
 
-// longest is how long anything may take that must come, by the machine's clock.
+// longest returns how long anything that must come may take, by the machine's clock.
 func longest(m machine) time.Duration {
 	if m.virtual() {
 		return min(waitMax, virtualMax)
@@ -66,7 +65,7 @@ func longest(m machine) time.Duration {
 	return waitMax
 }
 
-// start opens the driver for one case. The thread is never unlocked, so it ends
+// start opens the driver for one case. It locks the goroutine to its thread and never unlocks it, so the thread ends
 // with the case, as a loop's does.
 func start(t *testing.T, on ground, c testCase, cov *coverage) *harness {
 	t.Helper()
@@ -85,7 +84,7 @@ func start(t *testing.T, on ground, c testCase, cov *coverage) *harness {
 	return h
 }
 
-// scaled makes long loops shorter where each round takes longer, and without -long.
+// scaled reduces the rounds of a long loop: under the race detector, where each round takes longer, and without -long.
 func scaled(rounds int) int {
 	switch {
 	case race.Enabled:
@@ -102,23 +101,22 @@ func (h *harness) another(cfg driver.Config) driver.Driver {
 	return h.ground.open(h.T, h.m, cfg)
 }
 
-// now is the machine's clock.
+// now reads the machine's clock.
 func (h *harness) now() int64 { return h.m.now() }
 
-// finish ends the case: whatever is still submitted is for Close to drain, and
-// then nothing may be left of it.
+// finish ends the case: Close drains the ops that are still submitted, and after it nothing of them may be left.
 func (h *harness) finish() {
 	if h.finished {
 		return
 	}
 	h.finished = true
 	if !h.closed && !h.Failed() && h.death.Load() == nil {
-		h.settle() // a completion too many would come now
+		h.settle() // a surplus completion would come now
 	}
 	if !h.closed {
 		h.close()
 	}
-	kept := len(h.live) > 0 && h.mayKeep() // and the driver has said so
+	kept := len(h.live) > 0 && h.mayKeep() // and the driver has reported it
 	if len(h.live) > 0 && !kept {
 		h.Errorf("Close left %d ops without their last completion: %s", len(h.live), h.dump())
 	}
@@ -138,7 +136,7 @@ func (h *harness) finish() {
 		}
 	}
 	if h.Failed() || kept {
-		return // the rest would only be a consequence
+		return // any more faults would only follow from this one
 	}
 	if n := h.slab.Used(); n != 0 {
 		h.Errorf("%d slots in use after Close", n)
@@ -149,7 +147,7 @@ func (h *harness) finish() {
 	h.checkFDs()
 }
 
-// close closes the driver. What it drained is delivered.
+// close closes the driver and delivers the completions of what Close drained.
 func (h *harness) close() {
 	h.Helper()
 	h.closed = true
@@ -165,15 +163,14 @@ func (h *harness) close() {
 	}
 }
 
-// wake is Driver.Wake, counted.
+// wake calls Driver.Wake and counts the calls.
 func (h *harness) wake() {
 	h.wakesBegun.Add(1)
 	h.d.Wake()
 	h.wakesEnded.Add(1)
 }
 
-// wait is Driver.Wait, with everything checked that is always true of it. It
-// reports whether there were completions.
+// wait calls Driver.Wait, and checks all that must be true of every Wait. It reports whether there were completions.
 func (h *harness) wait(deadline int64) bool {
 	h.Helper()
 	ended := h.wakesEnded.Load()
@@ -202,9 +199,9 @@ func (h *harness) wait(deadline int64) bool {
 	return false
 }
 
-// excuse finds a Wake for a Wait that returned with nothing before its deadline.
-// Wakes that returned before that Wait began have had it; one that came during
-// it may end this one and, still on its way, the next.
+// excuse accounts for a Wait that returned without completions before its deadline: only a Wake allows that. A Wake
+// that returned before this Wait began is used up by it. A Wake that overlaps this Wait may end it and, if the Wake is
+// not yet over, the next Wait too.
 func (h *harness) excuse(endedBefore, early int64) {
 	h.Helper()
 	if h.wakesBegun.Load() <= h.wakesExcused {
@@ -213,14 +210,13 @@ func (h *harness) excuse(endedBefore, early int64) {
 	h.wakesExcused = endedBefore
 }
 
-// until drives the driver till something holds that completions bring about.
+// until drives the driver until holds returns true, as a consequence of completions.
 func (h *harness) until(what string, holds func() bool) {
 	h.Helper()
 	h.drive(what, longest(h.m), holds)
 }
 
-// untilPeer is until for what happens at the other end, which nothing here tells
-// of: so it looks every now and then.
+// untilPeer is until for changes at the other end, of which the driver gets no completion: it calls holds every 200 µs.
 func (h *harness) untilPeer(what string, holds func() bool) {
 	h.Helper()
 	h.drive(what, 200*time.Microsecond, holds)
@@ -238,9 +234,8 @@ func (h *harness) drive(what string, pause time.Duration, holds func() bool) {
 	}
 }
 
-// settle collects what is there to collect, and comes back when nothing more is.
-// On socketpairs and pipes, where the kernel passes everything on at once, that
-// is all that can come of what was done so far.
+// settle collects completions until there are no more. On socketpairs and pipes the kernel passes everything on at
+// once, so by then everything that was done before has had its effect.
 func (h *harness) settle() {
 	h.Helper()
 	for idle := 0; idle < 3; idle++ {
@@ -258,7 +253,7 @@ func (h *harness) untilEnded(calls ...*call) {
 	}
 }
 
-// giveBack returns the buffers that keep held on to.
+// giveBack returns to the pool the buffers that were held because of keep.
 func (h *harness) giveBack() {
 	for _, b := range h.held {
 		h.pool.Put(b)
@@ -266,7 +261,7 @@ func (h *harness) giveBack() {
 	h.held = nil
 }
 
-// forbidden is the Sink of every op: only a loop may call one.
+// forbidden is the Sink of every op. It fails the case when it is called: only a loop may call a Sink, never a driver.
 type forbidden struct{ h *harness }
 
 func (s forbidden) Complete(o *op.Op, res int32, _ uint32) {

@@ -11,9 +11,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// The harness checks most of an op's life in every case: its states, its hold on
-// the descriptor, one last completion, no Sink called. These cases are about the
-// rest.
+// In every case the harness checks most of an op's life: its states, its hold on the descriptor, that it has one last
+// completion, and that the driver calls no Sink. These cases check the rest.
 var lifeCases = []testCase{
 	{name: "nop completes with 0", run: func(h *harness) { h.nop().submit().want(0) }},
 	{name: "submitted twice is refused", run: submittedTwice},
@@ -53,7 +52,7 @@ func pollCollects(h *harness) {
 	}
 }
 
-// The op of each round gets the slot of the last one, in the next generation.
+// The op of each round gets the slot of the previous one, in the next generation.
 func slotReused(h *harness) {
 	a, b := h.pair()
 	tokens := make(map[uint64]bool)
@@ -71,7 +70,7 @@ func slotReused(h *harness) {
 	}
 }
 
-// An owner may keep its op and submit it again as soon as it is Idle.
+// The owner of an op may keep it, and submit it again as soon as it is Idle.
 func submittedAgain(h *harness) {
 	a, b := h.pair()
 	o := h.slab.Get(op.Recv)
@@ -98,7 +97,7 @@ func submittedAgain(h *harness) {
 	}
 }
 
-// rawCompletion waits for one completion that no call stands for.
+// rawCompletion waits for one completion of an op that has no call.
 func (h *harness) rawCompletion() driver.Completion {
 	h.Helper()
 	most := longest(h.m)
@@ -115,7 +114,7 @@ func (h *harness) rawCompletion() driver.Completion {
 	return c
 }
 
-// settleRaw lets an op that no call stands for get under way.
+// settleRaw lets an op that has no call get under way.
 func (h *harness) settleRaw() {
 	h.Helper()
 	if err := h.d.Wait(driver.Poll, &h.done); err != nil || h.done.Len() > 0 {
@@ -123,7 +122,7 @@ func (h *harness) settleRaw() {
 	}
 }
 
-// A Wait adds to a queue that has something in it, and is not done because of it.
+// A Wait appends to a queue that already holds a completion, and does not return because of that one.
 func addsToQueue(h *harness) {
 	first, second := h.nop().submit(), h.timeout(time.Millisecond)
 	if err := h.d.Wait(driver.Forever, &h.done); err != nil || h.done.Len() != 1 {
@@ -138,8 +137,7 @@ func addsToQueue(h *harness) {
 	second.want(-sys.ETIME)
 }
 
-// Drivers share nothing: each has a loop of its own, and they talk. The other one
-// has nothing in its Config but what it must.
+// Drivers share nothing: two of them, on two threads, exchange messages. The second has only what Config requires.
 func twoDrivers(h *harness) {
 	const rounds = 20
 	mine, theirs := h.pair()
@@ -203,9 +201,8 @@ func infoTells(h *harness) {
 	}
 }
 
-// An op that is submitted is the driver's. To submit it again, or anything to a driver
-// that is closed, or to cancel what was not submitted, is a mistake that must be heard of: a
-// list of ops would go in a circle.
+// A submitted op belongs to the driver. These mistakes must panic: to submit it again, to submit to a closed driver,
+// and to cancel an op that was not submitted. Otherwise a list of ops could become a circle.
 func submittedTwice(h *harness) {
 	f := h.eventfd()
 	queued := h.poll(f, sys.PollIn).submit()
@@ -220,7 +217,7 @@ func submittedTwice(h *harness) {
 	h.slab.Put(late)
 }
 
-// wantPanic makes a call that must not be made.
+// wantPanic makes a call that must panic.
 func (h *harness) wantPanic(what string, call func(*op.Op), o *op.Op) {
 	h.Helper()
 	defer func() {

@@ -10,7 +10,7 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// The outbox: sends that Wait makes.
+// The outbox: sends that Wait makes before it sleeps.
 var outboxCases = []testCase{
 	{name: "before the sleep", run: outboxBeforeSleep},
 	{name: "several descriptors", run: outboxSeveral},
@@ -29,12 +29,13 @@ var outboxCases = []testCase{
 	{name: "of a dead driver", run: outboxDead},
 }
 
-// leave puts a send into the outbox.
+// leave puts a send into the outbox, with a result that a driver must overwrite.
 func (h *harness) leave(f *desc, text string) {
 	h.out.Sends = append(h.out.Sends, driver.Send{FD: f.Sys(), Res: 12345, Buf: []byte(text)})
 }
 
-// sent empties the outbox after a Wait, and gives the results.
+// sent empties the outbox after a Wait and returns the results. It overwrites the bytes, which the driver must not use
+// after the Wait.
 func (h *harness) sent() (results []int32) {
 	h.Helper()
 	short := false
@@ -45,7 +46,7 @@ func (h *harness) sent() (results []int32) {
 		}
 		short = short || int(s.Res) != len(s.Buf)
 		for j := range s.Buf {
-			s.Buf[j] = '!' // which nobody may send any more
+			s.Buf[j] = '!' // so that a later send of these bytes is noticed
 		}
 	}
 	if h.out.Short != short {
@@ -55,7 +56,7 @@ func (h *harness) sent() (results []int32) {
 	return results
 }
 
-// wantSent is sent, for these results.
+// wantSent is sent, and checks the results.
 func (h *harness) wantSent(want ...int32) {
 	h.Helper()
 	if got := h.sent(); !slices.Equal(got, want) {
@@ -123,7 +124,7 @@ func outboxPast(h *harness) {
 				want[i] = -sys.EPIPE
 			}
 		}
-		h.nop().submit() // so that there is a result
+		h.nop().submit() // so that there is a completion, and the Wait returns
 		h.wait(h.now() + int64(time.Hour))
 		h.wantSent(want...)
 		h.settle()
@@ -139,7 +140,7 @@ func outboxPast(h *harness) {
 	}
 }
 
-// wait finds that none is too early.
+// h.wait fails the case if one of these Waits ends before its deadline.
 func outboxSilent(h *harness) {
 	f, p := h.pair()
 	g, q := h.tcp()
@@ -196,7 +197,7 @@ func outboxNobody(h *harness) {
 	h.wantSent(-sys.EPIPE)
 	g, q := h.tcp()
 	q.reset()
-	h.poll(g, sys.PollHup).submit().end() // the reset has come
+	h.poll(g, sys.PollHup).submit().end() // until the reset has arrived
 	h.leave(g, "hello")
 	h.wait(driver.Forever)
 	if res := h.sent(); res[0] != -int32(linux.ECONNRESET) && res[0] != -sys.EPIPE {
@@ -227,7 +228,7 @@ func outboxWake(h *harness) {
 	}
 }
 
-// Ops of all kinds are under way, or wait for room.
+// Ops of several kinds are under way, and more are queued than the ring has room for.
 func outboxBeside(h *harness) {
 	f, p := h.pair()
 	b := make([]byte, 8)
@@ -257,7 +258,7 @@ func outboxBeside(h *harness) {
 	q.want("another")
 }
 
-// What came short is left again, from where it stopped.
+// What a short send left over is sent again, from where it stopped.
 func outboxOrder(h *harness) {
 	const streams = 4
 	var near [streams]*desc
@@ -343,7 +344,7 @@ func outboxDeath(h *harness) {
 	h.wantOnce(q, "there")
 }
 
-// Tasks that end still answer.
+// A dead driver still makes the sends: tasks that are ending still answer their peers.
 func outboxDead(h *harness) {
 	f, p := h.pair()
 	h.die()
@@ -356,7 +357,7 @@ func outboxDead(h *harness) {
 	}
 }
 
-// wantOnce is want without a driver to wait with, and nothing may follow.
+// wantOnce checks that the peer can read exactly text. It is want without a driver to wait with.
 func (h *harness) wantOnce(p *peer, text string) {
 	h.Helper()
 	if got, err := p.read(len(text) + 1); got != text || err != nil {

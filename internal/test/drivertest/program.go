@@ -9,9 +9,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// A program is a script of random steps on a few streams: ops of the driver's
-// side and what the peers do. After each step the driver settles, so that what
-// came of it does not depend on time, and every driver must give the same.
+// A program is a script of random steps on a few streams: ops on the driver's end, and actions of the peers. The driver
+// settles after each step, so that the results do not depend on timing and every driver must produce the same ones.
 var programCases = func() (cases []testCase) {
 	for seed := range uint64(4) {
 		cases = append(cases, testCase{name: fmt.Sprintf("seed %d", seed), size: 64, buffers: 32,
@@ -22,9 +21,9 @@ var programCases = func() (cases []testCase) {
 	return cases
 }()
 
-// Program runs one random program on drivers that open makes, and fails if they
-// don't give the same results. A single driver is held against the model only:
-// the bytes of each stream in order, each op once.
+// Program runs one random program on each of the drivers that open makes, and fails if their results differ. A single
+// driver is compared with the model alone: it checks that the bytes of each stream are in order and that each op
+// completes once.
 func Program(t *testing.T, seed uint64, open ...Open) {
 	t.Helper()
 	compare(t, script(seed), onSystems(open)...)
@@ -37,7 +36,7 @@ func onSystems(open []Open) (on []ground) {
 	return on
 }
 
-// Fuzz looks for programs on which two drivers differ.
+// Fuzz searches for programs on which two drivers differ.
 func Fuzz(f *testing.F, a, b Open) {
 	for seed := range uint64(8) {
 		f.Add(script(seed))
@@ -87,28 +86,28 @@ type program struct {
 	ops     int
 }
 
-// stream is one connection of a program and what the model knows of it.
+// stream is one connection of a program, with the model's knowledge of it.
 type stream struct {
 	p              *program
 	index          int
 	f              *desc
 	far            *peer
-	fed, eaten     int // bytes that the peer wrote, that ops received
+	fed, eaten     int // bytes that the peer wrote; bytes that ops received
 	pending        []*programOp
-	expected, read []byte // what ended sends sent, what the peer read
+	expected, read []byte // what completed sends have sent; what the peer has read
 	ended          bool   // the peer writes no more
-	closed         bool   // nor reads
+	closed         bool   // the peer does not read either
 }
 
 type programOp struct {
 	*call
 	id  int
-	buf []byte // of a plain receive, or what a send sends
+	buf []byte // where a plain receive puts its bytes, or what a send sends
 	in  bool
 	out bool
 }
 
-// runProgram gives what came of each step.
+// runProgram runs a script and returns one line of result for each step and op.
 func (h *harness) runProgram(script []byte) []string {
 	p := &program{harness: h, script: script}
 	for i := range 3 {
@@ -131,7 +130,7 @@ func (h *harness) runProgram(script []byte) []string {
 	return p.trace
 }
 
-// number takes one byte of the script.
+// number takes one byte off the script and returns it modulo below; at the script's end it returns 0.
 func (p *program) number(below int) int {
 	if len(p.script) == 0 {
 		return 0
@@ -175,9 +174,8 @@ func (p *program) step(s *stream) {
 	}
 }
 
-// send sends n bytes, behind another send or when the peer has read everything. A
-// small send may find room where poll says that there is none, and whether it is
-// tried then is a driver's own affair.
+// send sends n bytes, but only if another send is pending or the peer has read everything. At other times the result
+// would depend on the driver: a small send may find room although poll reports none, and a driver may try it or not.
 func (s *stream) send(n int) {
 	if b := []byte(pattern(1000+s.p.ops, 0, n)); s.sending() || len(s.read) == len(s.expected) {
 		s.submit(s.p.sendFull(s.f, b), b, false, true)
@@ -189,7 +187,7 @@ func (s *stream) sending() bool {
 	return slices.ContainsFunc(s.pending, func(o *programOp) bool { return o.out })
 }
 
-// submit sends an op off, if there are not too many yet.
+// submit submits an op, unless the stream has 6 pending already.
 func (s *stream) submit(c *call, buf []byte, in, out bool) {
 	p := s.p
 	o := &programOp{call: c, id: p.ops, buf: buf, in: in, out: out}
@@ -209,8 +207,8 @@ func (c *call) drop() {
 	c.free()
 }
 
-// feed makes the peer write, as long as that surely fits into the socket, and
-// into the pool if it is received all at once.
+// feed makes the peer write n bytes, if they are sure to fit into the socket, and into the pool if an op receives them
+// all at once.
 func (s *stream) feed(n int) {
 	if s.ended || s.fed-s.eaten+n > 1500 {
 		return
@@ -219,8 +217,7 @@ func (s *stream) feed(n int) {
 	s.fed += n
 }
 
-// drain makes the peer read: everything if a send is under way, for the reason
-// that send gives.
+// drain makes the peer read up to n bytes, or everything if a send is pending; send says why.
 func (s *stream) drain(n int) {
 	if s.sending() {
 		s.drainAll()
@@ -245,8 +242,8 @@ func (s *stream) readUp(n int) {
 	}
 }
 
-// cancelOne cancels what waits. What doesn't wait has ended: the last step settled,
-// though on a busy machine a last piece of news may have come since.
+// cancelOne cancels one pending op. The last step settled, so an op that is not waiting has usually ended; on a busy
+// machine a late completion may still have come since.
 func (s *stream) cancelOne() {
 	if len(s.pending) == 0 {
 		return
@@ -260,7 +257,7 @@ func (s *stream) cancelOne() {
 	}
 }
 
-// end makes the peer end its side, seldom.
+// end makes the peer end its output, or close, for two of the eight values of how.
 func (s *stream) end(how int) {
 	switch {
 	case how == 0 && !s.ended:
@@ -273,7 +270,7 @@ func (s *stream) end(how int) {
 	}
 }
 
-// settled lets come what comes, and notes it.
+// settled lets the driver settle, and records which ops have ended and how.
 func (p *program) settled() {
 	p.settle()
 	for _, s := range p.streams {
@@ -287,7 +284,7 @@ func (p *program) settled() {
 	p.say("settled")
 }
 
-// account holds an op that ended against the model.
+// account compares an op that ended with the model, and records its result.
 func (s *stream) account(o *programOp) {
 	h := s.p.harness
 	res := o.results[len(o.results)-1].res
@@ -315,8 +312,8 @@ func (s *stream) account(o *programOp) {
 	}
 }
 
-// class names the result of a send so that two kernels' ways of cutting it up
-// compare equal.
+// class names the result of a send. How many bytes a partial send takes differs between kernels, so all partial sends
+// have the same name.
 func class(res int32, size int) string {
 	switch {
 	case res == int32(size):

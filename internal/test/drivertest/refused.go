@@ -5,8 +5,8 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// Ops that can't be done: the error is a completion like any other, and what
-// Submit was given for it comes back.
+// Ops that the kernel refuses. The error is a completion like any other, and the driver gives back what Submit took for
+// the op: the slot and its hold on the descriptor.
 var refusedCases = []testCase{
 	{name: "no such descriptor", run: refusedEBADF},
 	{name: "not a socket", run: refusedENOTSOCK},
@@ -15,7 +15,7 @@ var refusedCases = []testCase{
 	{name: "not open for it", run: refusedMode},
 }
 
-// badFD is a number that is no descriptor.
+// badFD is a number that no descriptor has.
 const badFD = 1 << 20
 
 func refusedEBADF(h *harness) {

@@ -8,20 +8,18 @@ import (
 	"ringo/internal/test/testmain"
 )
 
-// Open makes the driver that a case is about, on the thread that it is called
-// from. It fails the test if it can't, or skips it with the reason if a probe
-// says that the kernel has no such thing.
+// Open opens the driver under test on the calling thread. If it can't, it fails the test, or skips it with the reason
+// if a probe says that the kernel lacks the facility.
 type Open func(t *testing.T, cfg driver.Config) driver.Driver
 
-// Run checks the whole contract, a named case for each rule, with submission
-// queues of a middle size.
+// Run checks the whole contract, one named case for each rule, with submission queues of 64 entries.
 func Run(t *testing.T, open Open) { runAll(t, onSystem(open, 64)) }
 
-// RunEntries is Run with a submission queue of one size.
+// RunEntries is Run with submission queues of the given size.
 func RunEntries(t *testing.T, open Open, entries int) { runAll(t, onSystem(open, entries)) }
 
-// RunSizes is Run with queues from the smallest, where everything is past
-// capacity, to one that takes almost every case whole.
+// RunSizes is Run with several queue sizes, from the smallest, where everything exceeds the capacity, to one that holds
+// almost every case at once.
 func RunSizes(t *testing.T, open Open) {
 	sizes := []int{2, 8, 256}
 	if testmain.Long() {
@@ -32,22 +30,22 @@ func RunSizes(t *testing.T, open Open) {
 	}
 }
 
-// testCase is one rule of the contract, and how a driver shows that it keeps it.
+// testCase is one rule of the contract, with the code that checks whether a driver keeps it.
 type testCase struct {
 	name string
 	run  func(h *harness)
-	// buffers and size are those of the pool that the driver may lend: 64 of
-	// 256 bytes if they are zero.
+	// buffers and size describe the pool of buffers that the driver may lend to the kernel. If they are zero, it has 64
+	// buffers of 256 bytes.
 	buffers, size int
 }
 
-// group is the cases about one subject.
+// group holds the cases about one subject.
 type group struct {
 	name  string
 	cases []testCase
 }
 
-// groups is every case of the suite, by its subject.
+// groups lists every case of the suite, by subject.
 var groups = []group{
 	{"life", lifeCases},
 	{"socket", socketCases},

@@ -20,22 +20,22 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// OpenSimulated makes the driver that a case is about on a simulated machine: of its host, by its world's clock.
+// OpenSimulated opens the driver under test on a simulated machine: on the seat's host, by the clock of its world.
 type OpenSimulated func(t *testing.T, cfg driver.Config, s *Seat) driver.Driver
 
-// RunSimulated is Run on simulated machines. excused are the cases that are not run, by their names, with what a
-// simulated machine rightly lacks for each.
+// RunSimulated is Run on simulated machines. excused maps the names of the cases that are not run to what a simulated
+// machine rightly lacks for each.
 func RunSimulated(t *testing.T, open OpenSimulated, excused map[string]string) {
 	runAll(t, onSimulated(open, excused))
 }
 
-// ProgramSimulated is Program on a driver of the system, and one on a simulated machine.
+// ProgramSimulated is Program on two drivers: one of the system, and one on a simulated machine.
 func ProgramSimulated(t *testing.T, seed uint64, open Open, simulated OpenSimulated) {
 	t.Helper()
 	compare(t, script(seed), onSystem(open, 64), onSimulated(simulated, nil))
 }
 
-// onSimulated is the ground of drivers of simulated machines.
+// onSimulated returns the ground of drivers on simulated machines.
 func onSimulated(open OpenSimulated, excused map[string]string) ground {
 	return ground{entries: 64, excused: excused, machine: func(t *testing.T) machine { return newSimulated(t) },
 		open: func(t *testing.T, m machine, cfg driver.Config) driver.Driver {
@@ -48,10 +48,10 @@ type simulated struct {
 	*memkernel.Host
 	t     *testing.T
 	w     *world.World
-	first int32        // its least descriptor
-	actor *world.Actor // whose turn it is; nil: the case's
-	made  int          // folders
-	slept int          // how often a driver had nothing to do
+	first int32        // the lowest number that its descriptors have
+	actor *world.Actor // the actor that runs now; nil: the case itself
+	made  int          // counts folders, for their names
+	slept int          // counts the sleeps of drivers
 }
 
 var _ machine = (*simulated)(nil)
@@ -66,25 +66,26 @@ func newSimulated(t *testing.T) *simulated {
 	return m
 }
 
-// Seat is where a driver on a simulated machine runs: by the case, or beside it. It gives the others their turns.
+// Seat is the place where a driver runs on a simulated machine: in the case, or in an actor beside it. Through it the
+// driver lets the rest of the world run.
 type Seat struct {
 	m      *simulated
-	actor  *world.Actor // nil: the case's
+	actor  *world.Actor // nil: the case itself
 	roused bool
 }
 
 func (m *simulated) seat() *Seat { return &Seat{m: m, actor: m.actor} }
 
-// Host is the kernel of the driver.
+// Host returns the driver's kernel.
 func (s *Seat) Host() *memkernel.Host { return s.m.Host }
 
-// World has the driver's clock.
+// World returns the world, which has the driver's clock.
 func (s *Seat) World() *world.World { return s.m.w }
 
 // Pause ends a turn of a loop that has more to do.
 func (s *Seat) Pause() { s.m.pass() }
 
-// Sleep ends one that has not, until the clock says so or Rouse is called.
+// Sleep ends a turn of a loop that has nothing to do, until the given time or until Rouse is called.
 func (s *Seat) Sleep(until int64) {
 	if s.m.slept++; s.actor != nil {
 		s.actor.Sleep(until)
@@ -119,7 +120,7 @@ func (s *Seat) Rouse() {
 	}
 }
 
-// Killed is for hosts that crash, which this one does not.
+// Killed reports whether the host has crashed; this one never does.
 func (s *Seat) Killed() bool { return false }
 
 func (m *simulated) now() int64    { return clockStart + m.w.Now() }
@@ -142,7 +143,7 @@ func (m *simulated) spend(d time.Duration) {
 func (m *simulated) beside(f func()) (join func()) {
 	turns := &turnsBeside{m: m}
 	turns.a = m.w.Go(func(*world.Actor) {
-		defer turns.Ends() // by t.Fatal, perhaps
+		defer turns.Ends() // f may end by t.Fatal
 		f()
 	}, turns)
 	a := turns.a
@@ -151,7 +152,7 @@ func (m *simulated) beside(f func()) (join func()) {
 	}
 }
 
-// turnsBeside are those of what runs beside the case.
+// turnsBeside notes on the machine when an actor beside the case runs.
 type turnsBeside struct {
 	m *simulated
 	a *world.Actor
@@ -160,7 +161,8 @@ type turnsBeside struct {
 func (b *turnsBeside) Begins(bool) bool { b.m.actor = b.a; return true }
 func (b *turnsBeside) Ends()            { b.m.actor = nil }
 
-// idles wants one sleep for each wait: it is not looked at what a turn costs, but that there are none.
+// idles checks that each wait sleeps exactly once. Unlike on the system it measures no cost: by this clock turns are
+// free.
 func (m *simulated) idles(wait func(), span time.Duration) string {
 	for range 4 {
 		before := m.slept
@@ -202,7 +204,7 @@ func (m *simulated) recvmsg(fd int32, p, control []byte) (n, controls int32) {
 	return n, int32(len(x.Received()))
 }
 
-// block: nothing here blocks but by await.
+// block does nothing: on this machine nothing blocks except through await.
 func (m *simulated) block(int32) int32 { return 0 }
 
 func (m *simulated) awaitRead(fd int32, p []byte) int32 {
@@ -221,7 +223,7 @@ func (m *simulated) await(try func() int32) (res int32) {
 	return res
 }
 
-// awaits lets time pass until something has come.
+// awaits lets time pass until come returns true.
 func (m *simulated) awaits(what string, come func() bool) {
 	m.t.Helper()
 	for limit := m.now() + int64(longest(m)); !come(); m.pass() {
@@ -250,7 +252,8 @@ func (m *simulated) blockingPipe() (r, w, res int32) {
 	return r, w, res
 }
 
-// move: whoever needs it has found the number taken, which here is always the lowest one.
+// move is not supported. A case calls it only if the number it needs is taken, and this kernel always hands out the
+// lowest one.
 func (m *simulated) move(int32, int32) int32 { return -sys.EOPNOTSUPP }
 
 func (m *simulated) inherited(fd int32) bool { return m.Inherited(fd) }
@@ -297,7 +300,7 @@ func (m *simulated) folder(t *testing.T) string {
 
 func (m *simulated) socketName(t *testing.T) string { return m.folder(t) + "/socket" }
 
-// name makes the plain call of an op on a name.
+// name runs an op on a name as a plain call.
 func (m *simulated) name(code op.Code, name, to string) int32 {
 	n := &op.Name{Path: nulled(name), To: nulled(to), How: sys.OpenHow{Mode: 0o700}}
 	return m.Attempt(&op.Op{Code: code, Ext: &op.Ext{Name: n}})
@@ -360,5 +363,5 @@ func (m *simulated) content(fd int32) (text string, res int32) {
 	}
 }
 
-// found: where the disk takes time, all that is read does.
+// found: on a disk that takes time, every read takes time.
 func (m *simulated) found(int32) bool { return m.Disk == nil }

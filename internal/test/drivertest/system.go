@@ -11,12 +11,12 @@ import (
 	"ringo/internal/op"
 )
 
-// system is the machine that the process runs on. Peers call it by other ways than drivers do.
+// system is the machine that the process runs on. Peers make their system calls in other ways than drivers do.
 type system struct{ kernel.Host }
 
 var _ machine = system{}
 
-// onSystem is the ground of drivers of the system's kernel.
+// onSystem returns the ground of drivers on the system's kernel.
 func onSystem(open Open, entries int) ground {
 	return ground{entries: entries, machine: newSystem,
 		open: func(t *testing.T, _ machine, cfg driver.Config) driver.Driver { return open(t, cfg) }}
@@ -40,7 +40,7 @@ func (m system) spend(d time.Duration) {
 	}
 }
 
-// elsewhere runs f on another goroutine, and gives a function that waits for its end.
+// elsewhere runs f on another goroutine, and returns a function that waits for its end.
 func elsewhere(f func()) (join func()) {
 	ended := make(chan struct{})
 	go func() {

@@ -9,7 +9,7 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// Rows on names and directories, whose calls may wait for a disk.
+// Ops on names and directories, whose calls may wait for a disk.
 var treeCases = []testCase{
 	{name: "open", run: onWays(treeOpen)},
 	{name: "open no way out", run: onWays(treeBeneath)},
@@ -30,7 +30,7 @@ func (h *harness) dir() (name string, f *desc) {
 	return name, h.open(name, 0|sys.ODirectory)
 }
 
-// named builds an op on a name that starts from dir; nil is the working directory.
+// named builds an op on a name relative to dir; a nil dir is the working directory.
 func (h *harness) named(code op.Code, dir *desc, path string) *call {
 	h.Helper()
 	c := h.op(code, dir)
@@ -40,7 +40,7 @@ func (h *harness) named(code op.Code, dir *desc, path string) *call {
 
 func nulled(path string) []byte { return append([]byte(path), 0) }
 
-// to gives an op its second name.
+// to sets the op's second name.
 func (c *call) to(dir *desc, path string) *call {
 	c.o.Ext.Name.To = nulled(path)
 	if dir != nil {
@@ -54,7 +54,7 @@ func (c *call) how(flags, mode, resolve uint64) *call {
 	return c
 }
 
-// opened waits for the descriptor that an open gives.
+// opened waits for the end of an open and returns its descriptor.
 func (c *call) opened() *desc {
 	c.h.Helper()
 	n := c.end()
@@ -98,7 +98,7 @@ func treeOpen(h *harness, flags op.Flags) {
 	h.named(op.Openat2, d, "f/x").how(0, 0, 0).with(flags).submit().want(-sys.ENOTDIR)
 }
 
-// beneath skips where there is no openat2.
+// beneath skips the case where there is no openat2.
 func (h *harness) beneath() {
 	h.Helper()
 	how := sys.OpenHow{Flags: sys.OPath | sys.OCloexec, Resolve: sys.ResolveBeneath}
@@ -142,8 +142,8 @@ func treeStat(h *harness, flags op.Flags) {
 	h.named(op.Statx, nil, name+"/none").with(flags).submit().want(-sys.ENOENT)
 }
 
-// A Try of a row on names is by what the kernel has in memory; what makes a file can't
-// be told so.
+// A Try of an op on names answers from what the kernel has in memory. An op that would make a file can't be answered
+// so.
 func treeCached(h *harness) {
 	h.beneath()
 	name, d := h.dir()
@@ -154,7 +154,7 @@ func treeCached(h *harness) {
 	switch res, ok := tried(op.Statx); {
 	case ok && res == -sys.EOPNOTSUPP:
 		h.Skip("this kernel has no RESOLVE_CACHED")
-	case !ok && n.Stat.DevMajor == 0: // no disk of its own: there may be a server to ask
+	case !ok && n.Stat.DevMajor == 0: // the file system may have to ask a server
 	case !ok || res != 0 || n.Stat.Size != 10:
 		h.Errorf("Try of a stat gave %s, %v and size %d", show(res), ok, n.Stat.Size)
 	}
@@ -165,7 +165,7 @@ func treeCached(h *harness) {
 	}
 	h.desc(res)
 	n.Path, n.How = nulled("new"), sys.OpenHow{Flags: sys.OCloexec}
-	if res, ok := tried(op.Openat2); ok && res != -sys.ENOENT { // and now it is known that there is none
+	if res, ok := tried(op.Openat2); ok && res != -sys.ENOENT { // the last lookup has cached that there is none
 		h.Errorf("Try of an open of nothing gave %s", show(res))
 	}
 	n.How = sys.OpenHow{Flags: sys.OCloexec | sys.OCreat, Mode: 0o600}
@@ -224,8 +224,8 @@ func treeLinks(h *harness, flags op.Flags) {
 	h.named(op.Linkat, d, "link").to(d, "none").flags(sys.AtSymlinkFollow).with(flags).submit().want(-sys.ENOENT)
 }
 
-// A cancelled op on names ends once: as cancelled, or as its call did. What it did not
-// do is not done, and a descriptor that nobody wants is closed.
+// A cancelled op on names ends once: as cancelled, or with the result of its call. If it ends as cancelled it has
+// changed nothing, and a descriptor that it opened is closed.
 func treeCancel(h *harness, flags op.Flags) {
 	name, d := h.dir()
 	for _, build := range []func() *call{
@@ -245,8 +245,7 @@ func treeCancel(h *harness, flags op.Flags) {
 	h.wantNames(name, "f")
 }
 
-// An open that makes a file and is cancelled has made none, or gives it to who said that
-// it is wanted all the same.
+// An open that creates a file, has op.Keep and is cancelled either has created none, or returns its descriptor.
 func treeCancelKept(h *harness, flags op.Flags) {
 	name, d := h.dir()
 	for range 40 {

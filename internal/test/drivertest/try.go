@@ -8,7 +8,7 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// Try is a plain call now: it never waits, and touches nothing of the driver.
+// Try runs an op as a plain call at once: it never waits, and changes nothing in the driver.
 var tryCases = []testCase{
 	{name: "done", run: tryDone},
 	{name: "would wait", run: tryWouldWait},
@@ -18,8 +18,7 @@ var tryCases = []testCase{
 	{name: "from any goroutine", run: tryAnywhere},
 }
 
-// try runs an op that is in no slab. It completes nothing and is nowhere to wait
-// for.
+// try calls Try with an op that is in no slab. Such an op never gets a completion.
 func (h *harness) try(o *op.Op) (res int32, ok bool) {
 	o.Sink = forbidden{h}
 	if res, ok = h.d.Try(o); ok {
@@ -87,12 +86,12 @@ func tryRefused(h *harness) {
 	h.wantTry(&op.Op{Code: op.Recv, FD: &e.FD, Buf: make([]byte, 8)}, -int32(linux.ENOTSOCK))
 }
 
-// Nothing can be done now for an op that ends by the clock.
+// An op that ends by the clock can't be done at once.
 func tryCannot(h *harness) {
 	h.wantNoTry(&op.Op{Code: op.Timeout, Ext: new(op.Ext)})
 }
 
-// An op that waits isn't served by a Try, nor disturbed by it.
+// A Try leaves an op that waits on the same descriptor alone: it neither completes it nor disturbs it.
 func tryBeside(h *harness) {
 	f, p := h.pair()
 	b, q := make([]byte, 8), make([]byte, 8)

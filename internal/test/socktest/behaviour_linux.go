@@ -21,11 +21,11 @@ import (
 	"ringo/sock"
 )
 
-// behaviourSeeds is in how many worlds each test of a behaviour is run in which nothing goes wrong. Then come storms.
+// behaviourSeeds is how many worlds without faults each behaviour test runs in. Storms follow.
 const behaviourSeeds = 3
 
-// eachWorld runs f for simulated worlds, unless the test is excused from them. With -race it does not: a world is of
-// one thread, where there is none to be seen, and the matrix has worlds as well.
+// eachWorld runs f for simulated worlds, unless the test is excused from them. With -race it does not: a world has one
+// thread, so there are no races to find, and the matrix covers worlds as well.
 func eachWorld(t *testing.T, of string, f func(t *testing.T, cfg ringo.Config)) {
 	name, _, _ := strings.Cut(t.Name(), "/")
 	if (excuse(of, name) != "" || race.Enabled) && !OnlyWorlds() {
@@ -46,10 +46,10 @@ func eachWorld(t *testing.T, of string, f func(t *testing.T, cfg ringo.Config)) 
 	})
 }
 
-// worlds are those under way, by their hosts' loops.
+// worlds maps the loops of hosts to the worlds under way.
 var worlds sync.Map // of *simulated, by *loop.Loop
 
-// worldHere is the world of the task that calls; nil: it is in none.
+// worldHere returns the world of the calling task, or nil if it is in none.
 func worldHere() *simulated {
 	l, _ := loop.Current()
 	return worldOf((*ringo.Loop)(l))
@@ -62,7 +62,7 @@ func worldOf(l *ringo.Loop) *simulated {
 	return nil
 }
 
-// onLoopInWorlds is OnLoop in worlds. The peers are on another loop of the same host, and belong to a Run of their own.
+// onLoopInWorlds is OnLoop in worlds. The peers belong to a Run of their own, on another loop of the same host.
 func onLoopInWorlds(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 	t.Helper()
 	if name, _, _ := strings.Cut(t.Name(), "/"); isPaced(name) {
@@ -98,14 +98,14 @@ func onLoopInWorlds(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 	}
 }
 
-// peer is a connection of the peers'. A task of the test's that uses it parks, and a goroutine waits.
+// peer is a connection on the peers' side. A task of the test that uses it parks, and a goroutine waits.
 type peer struct {
 	l *ringo.Loop
 	c *sock.Conn
-	p *Paced // whose goroutines may use it; nil: none may
+	p *Paced // the paced world whose goroutines may use it; nil: none may
 }
 
-// do has a task of the peers' call f.
+// do calls f in a task of the peers' loop.
 func (p *peer) do(f func() error) (err error) {
 	switch l, _ := loop.Current(); {
 	case (*ringo.Loop)(l) == p.l:

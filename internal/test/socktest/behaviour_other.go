@@ -8,7 +8,7 @@ import (
 	"ringo"
 )
 
-// simulated is of Linux.
+// simulated exists on Linux alone.
 type simulated struct{}
 
 func worldHere() *simulated { return nil }
@@ -19,16 +19,16 @@ func onLoopInWorlds(*testing.T, ringo.Config, func(*ringo.Loop)) { panic("unreac
 
 func (s *simulated) dialPeer(of *Paced, network, address string) (Peer, error) { panic("unreachable") }
 
-// Paced is of Linux.
+// Paced exists on Linux alone.
 type Paced struct{ s *simulated }
 
 func pacedOf(testing.TB) *Paced { return nil }
 
-// StartPaced is of Linux.
+// StartPaced exists on Linux alone.
 func StartPaced(testing.TB, ringo.Config, func(*ringo.Loop) error) *Paced { panic("unreachable") }
 
-// Stop is of Linux.
+// Stop exists on Linux alone.
 func (p *Paced) Stop() error { panic("unreachable") }
 
-// Ended is of Linux.
+// Ended exists on Linux alone.
 func (p *Paced) Ended() <-chan struct{} { panic("unreachable") }

@@ -18,7 +18,7 @@ import (
 	"ringo/sock"
 )
 
-// onCallbacks is a place where callbacks act in place of those who may use what belongs to a loop.
+// onCallbacks is a place in which callbacks do what needs the right to use what belongs to the home loop.
 type onCallbacks struct {
 	place
 	home   *ringo.Loop
@@ -33,12 +33,12 @@ func (o *onCallbacks) begin(l *ringo.Loop, f func()) {
 	l.Go(func() { o.actors.Begin(l, nil, f) })
 }
 
-// closes: with its loop callbacks have ended.
+// closes is false: the callbacks have ended with their loop.
 func (*onCallbacks) closes() bool { return false }
 
 func (*onCallbacks) another(k *caller) *caller { return k }
 
-// byCallbacks has callbacks of the loop act, and have what the cell is about.
+// byCallbacks makes callbacks of the home loop act, and hands them the handle under test.
 func (x *cell) byCallbacks() error {
 	l := x.home.l
 	b := &eventtest.Actors{Turns: x.turns, Clock: x.now}
@@ -67,12 +67,12 @@ func (x *cell) byCallbacks() error {
 		}
 	}).Wait()
 	if err == nil {
-		l.Go(func() { b.E.Wait() }) // which tells callbacks of the loop's end
+		l.Go(func() { b.E.Wait() }) // Wait tells the callbacks of the loop's end
 	}
 	return err
 }
 
-// streamConn is what a connection of any caller has.
+// streamConn is what a connection has for every kind of caller.
 type streamConn interface {
 	handle
 	io.ReaderFrom
@@ -104,7 +104,8 @@ func (c taskConn) SendFile(head []byte, f source, off, n int64) (int, error) {
 	return c.Conn.SendFile(head, f, off, n)
 }
 
-// callbackConn is one of callbacks. A write waits until all is sent; what it has taken by then is sent in any case.
+// callbackConn is a connection of callbacks. Its writes wait until all is sent; if one fails, what it has taken by then
+// is still sent.
 type callbackConn struct {
 	*eventtest.Conn
 	x *cell
@@ -115,7 +116,7 @@ func (c *callbackConn) Value() any                            { return c.C.Value
 func (c *callbackConn) SetValue(v any)                        { c.C.SetValue(v) }
 func (c *callbackConn) SyscallConn() (syscall.RawConn, error) { return c.C.SyscallConn() }
 
-// ReadV is a ReadFull of what the cell wants.
+// ReadV calls ReadFull for as many bytes as the cell wants.
 func (c *callbackConn) ReadV(bufs [][]byte) (int, error) {
 	p := make([]byte, c.x.want)
 	n, err := c.ReadFull(p)
@@ -141,11 +142,11 @@ func (c *callbackConn) ReadFrom(r io.Reader) (int64, error) {
 	return n, c.sent(err)
 }
 
-// send writes p in pieces, or as one record.
+// send writes p in pieces of size bytes, or as one record.
 func (c *callbackConn) send(p []byte, size int, put func(p []byte) error) (n int, err error) {
 	if c.x.net.records {
 		size = len(p)
-		c.C.SetMarks(1, size) // so that it is congested until the record is sent
+		c.C.SetMarks(1, size) // so that the connection stays congested until the record is sent
 	}
 	for q := range slices.Chunk(p, size) {
 		if err = put(q); err != nil {
@@ -218,7 +219,8 @@ func (ln callbackListener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// callbackPackets is a socket of datagrams of callbacks, which takes one when somebody reads. Options are the socket's.
+// callbackPackets is a datagram socket of callbacks, which takes in one datagram whenever a reader wants one. The
+// methods for options are the socket's own.
 type callbackPackets struct {
 	*sock.PacketConn
 	evt.PacketBase

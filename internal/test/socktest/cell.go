@@ -16,28 +16,29 @@ import (
 	"ringo/sock"
 )
 
-// row is a method, or a way to call it.
+// row is a method, or one way to call it.
 type row struct {
-	method string   // its name, and behind a slash what is special
-	nets   []string // nil: all of its type
-	// One of these three: what it delivers, what of p it sends, or neither.
+	method string   // its name, with what is special about this way after a slash
+	nets   []string // nil: all networks of the handle's type
+	// One of these three is set: read returns what the method delivered, write returns how much of p it sent, and ask
+	// is for methods that do neither.
 	read  func(x *cell) ([]byte, error)
 	write func(x *cell, p []byte) (int, error)
 	ask   func(x *cell) error
 
-	gives []error // what it may fail with, whatever the event
+	gives []error // errors that the method may return in addition to the event's
 
 	toEnd bool // read goes on until the stream's end
-	short bool // write may send less than all
-	small bool // what write sends is accepted, so that a peer which has no room for it when the loop ends never gets it
-	raw   bool // bytes that the handle has received are out of its reach
-	here  bool // bytes that have come are enough for it, whatever the deadline
-	loose bool // of datagrams: the handle is connected to nobody
-	stays bool // it answers also when the handle is gone
-	ends  bool // it ends the handle
+	short bool // write may send less than all of p
+	small bool // write only gets its bytes accepted: without room at the peer, the loop's end loses them
+	raw   bool // the method can't reach bytes that the handle has already received
+	here  bool // if enough bytes have come, it succeeds whatever the deadline
+	loose bool // for datagrams: the handle is not connected
+	stays bool // it still answers after the handle is closed
+	ends  bool // it closes the handle
 }
 
-// cell is one call, and what happens to it.
+// cell is one call, and what happens during it.
 type cell struct {
 	trial
 	*ends
@@ -45,41 +46,41 @@ type cell struct {
 	row *row
 	ev  *event
 
-	listen  bool  // of a listener
-	refused error // with which the place refuses the call
+	listen  bool  // the cell is about a listener
+	refused error // the error with which the place refuses the call, if it does
 
-	conn   *sock.Conn // c, where it is one
-	stream streamConn // likewise, or of callbacks
+	conn   *sock.Conn // c, if it is a *sock.Conn
+	stream streamConn // c, if it is a connection, of callbacks too
 	ln     listener
-	sockLn *sock.Listener // where it is one
-	moved  *sock.Conn     // by the event
-	gone   *sock.Conn     // by the call
+	sockLn *sock.Listener // ln, if it is a *sock.Listener
+	moved  *sock.Conn     // what the event has moved the connection to
+	gone   *sock.Conn     // what the call has moved the connection to
 	parted net.Conn
 
-	want int    // how many bytes a read that takes so many is to take
-	sent int    // how many the peer has sent
-	here int    // of them, before the call
-	got  []byte // what was delivered
-	n    int    // what was sent, as the call says
-	size int    // of what was to be sent
+	want int    // how many bytes a read should deliver
+	sent int    // how many bytes the peer has sent
+	here int    // how many of them it sent before the call
+	got  []byte // what the call delivered
+	n    int    // how many bytes the call says it has sent
+	size int    // how many bytes the call is to send
 	err  error
-	sink *sink // of what is sent
+	sink *sink // reads at the peer what the call sends
 
-	spare    *ends // the other end of a copy
+	spare    *ends // for a copy: the connection that it copies to
 	spareNet net.Conn
-	copied   *sink // what a copy brought there
-	arrives  int   // how much that is, as the call says
+	copied   *sink // what the copy brought there
+	arrives  int   // how much that is, according to the call
 	file     source
 
-	first time.Time // a deadline that is moved away
-	late  bool      // it had passed by then
+	first time.Time // a deadline that the event moves away
+	late  bool      // first had passed before it was moved
 
 	before []byte // what a call before this one has read
-	ahead  int    // and written
+	ahead  int    // how much a call before this one has written
 
-	turns int // of callbacks: which ways they begin with
+	turns int // for callbacks: which ways of acting they begin with
 
-	firsts atomic.Int32 // calls of Close that were not told net.ErrClosed
+	firsts atomic.Int32 // calls of Close that did not return net.ErrClosed
 
 	clean []func()
 }
@@ -116,17 +117,17 @@ func (x *cell) run() error {
 	return errors.Join(x.faults...)
 }
 
-// know finds out what the handle is.
+// know sets conn and stream, if the handle is a connection.
 func (x *cell) know() {
 	if x.conn, _ = x.c.(*sock.Conn); x.conn != nil {
 		x.stream = taskConn{x.conn}
 	}
 }
 
-// small reports whether what the call sends may be accepted before it is sent.
+// small reports whether bytes that the call sends may be accepted before they are sent.
 func (x *cell) small() bool { return x.row.small || x.who.callbacks && x.row.write != nil }
 
-// close closes what the cell has opened, which must be possible in any case.
+// close closes everything that the cell has opened. That must succeed in every case.
 func (x *cell) close() {
 	x.closeHandle()
 	x.peer.Close()
@@ -135,7 +136,7 @@ func (x *cell) close() {
 	}
 }
 
-// closeHandle closes the handle, and what it has become.
+// closeHandle closes the handle, and the one that the event or the call has made of it.
 func (x *cell) closeHandle() {
 	if x.gone != nil {
 		x.inTime(x.gone.Loop(), "Close of what the call has moved", x.gone.Close)
@@ -145,7 +146,7 @@ func (x *cell) closeHandle() {
 	}
 	x.inTime(x.home.l, "Close", func() error {
 		err := x.closed(x.c)
-		if x.row.small && x.ev.ended { // it says that something was lost
+		if x.row.small && x.ev.ended { // Close reports that accepted bytes were lost
 			return nil
 		}
 		return err
@@ -161,24 +162,24 @@ func (x *cell) closeHandle() {
 	}
 }
 
-// closed calls Close, of which one call is the first and all others get net.ErrClosed.
+// closed calls Close. Exactly one call per handle may be the first; all others must return net.ErrClosed.
 func (x *cell) closed(c io.Closer) error {
 	err := c.Close()
-	if errors.Is(err, net.ErrClosed) && !errors.Is(err, ringo.ErrEnded) { // that says that something was lost
+	if errors.Is(err, net.ErrClosed) && !errors.Is(err, ringo.ErrEnded) { // ErrEnded: accepted bytes were lost
 		return nil
 	}
 	x.firsts.Add(1)
 	return err
 }
 
-// closedOnce looks at how many were the first, whoever began the close.
+// closedOnce checks that exactly one call of Close was the first, whichever caller made it.
 func (x *cell) closedOnce() {
 	if n := x.firsts.Load(); n != 1 {
 		x.fault("%d calls of Close were the first", n)
 	}
 }
 
-// call has the caller make the call, and the event come over it.
+// call starts the call and then the event, and reports whether the call ended in time.
 func (x *cell) call(f func()) bool {
 	if x.ev.sleeps {
 		call := f
@@ -206,16 +207,16 @@ func (x *cell) call(f func()) bool {
 	return true
 }
 
-// enough reports whether the call needs no more than what has come before.
+// enough reports whether the bytes that came before the event are all that the call needs.
 func (x *cell) enough() bool { return x.row.here && x.ev.partial && x.here >= x.want }
 
-// judge looks at the error of a call that the event came over.
+// judge checks the call's error against the event. done says whether the call did all that it was to do.
 func (x *cell) judge(done bool) {
 	if x.err == nil {
 		if !done {
 			x.fault("the call gives neither an error nor all that it was to do (%d bytes)", len(x.got)+x.n)
 		} else if x.ev.fails && !x.row.short && !x.small() && !x.enough() {
-			// of those, a few bytes may find room a moment later
+			// the last three: a few bytes may find room a moment later, or are there already
 			x.fault("the call succeeds, which could not be")
 		}
 		return
@@ -225,17 +226,17 @@ func (x *cell) judge(done bool) {
 	}
 }
 
-// mayLose reports whether the event may end the call, or the handle, before the call has had what is there: nobody
-// knows how far callers elsewhere are.
+// mayLose reports whether the event may end the call or the handle before the call has taken bytes that are there. A
+// caller that is no task of the handle's loop may have got anywhere by then.
 func (x *cell) mayLose() bool { return (x.ev.gone || x.ev.cancels) && !x.who.own }
 
-// foreseen reports whether err is one that the event gives.
+// foreseen reports whether the event or the row allows err.
 func (x *cell) foreseen(err error) bool {
 	want := slices.Concat(x.ev.errors(x), x.row.gives)
 	return slices.ContainsFunc(want, func(want error) bool { return errors.Is(err, want) })
 }
 
-// streamLen is how much the peer sends to readers in all.
+// streamLen is how many bytes the peer sends to a reader in all.
 const streamLen = 10 * unit
 
 func (x *cell) readCell() {
@@ -275,10 +276,10 @@ func (x *cell) readCell() {
 	}
 }
 
-// handOver has another caller take its turn in both directions, so that they are not where the call finds
-// them otherwise.
+// handOver makes another caller use both directions, so that the call does not find them as its own caller's last call
+// left them.
 func (x *cell) handOver() {
-	if x.who.callbacks { // which have both
+	if x.who.callbacks { // callbacks have both directions anyway
 		return
 	}
 	x.must("a turn", x.another(x.who).run(x.runs, func() {
@@ -291,8 +292,8 @@ func (x *cell) handOver() {
 	}))
 }
 
-// goFirst has another caller begin a call, behind which the cell's waits for its turn. What it gives ends
-// that call: it lets it have what it waits for, unless the event has ended it.
+// goFirst starts a call by another caller, so that the cell's call has to wait for its turn. The function that it
+// returns waits for the end of that first call; unless the event has closed the handle, it calls provide before.
 func (x *cell) goFirst(call func() (int, error), provide func()) (end func()) {
 	var n int
 	var err error
@@ -316,8 +317,8 @@ func (x *cell) goFirst(call func() (int, error), provide func()) (end func()) {
 	}
 }
 
-// leaveSome has the peer send less than a read may want, and another caller look at it, so that
-// it lies with one who does not read it.
+// leaveSome makes the peer send less than a read may want, and another caller Peek at it. The bytes are then buffered
+// with a caller that is not the one of the cell.
 func (x *cell) leaveSome() {
 	n := unit
 	if !x.net.records {
@@ -325,7 +326,7 @@ func (x *cell) leaveSome() {
 	}
 	x.must("the peer", x.send(0, n))
 	x.sent, x.here = n, n
-	if x.stream == nil || x.who.callbacks && x.net.records { // which use a record whole
+	if x.stream == nil || x.who.callbacks && x.net.records { // callbacks take a record whole
 		return
 	}
 	another := x.another(x.who)
@@ -336,7 +337,7 @@ func (x *cell) leaveSome() {
 	}))
 }
 
-// rest reads all that the call has left, where it can still be had.
+// rest reads all that the call has left, as far as it can still be read.
 func (x *cell) rest() {
 	var from interface {
 		io.Reader
@@ -379,8 +380,8 @@ func (x *cell) writeCell() {
 		x.handOver()
 	}
 	var first func()
-	p := stream(x.in, x.size) // before anybody begins: to make it takes long
-	if x.ev.queued {          // what the first writes is what the call writes, too
+	p := stream(x.in, x.size) // before the callers begin, because it takes long
+	if x.ev.queued {          // the first writer sends what the call sends, too
 		first = x.goFirst(func() (n int, err error) {
 			if x.row.loose {
 				x.ahead, err = x.c.(net.PacketConn).WriteTo(p, x.to)
@@ -416,7 +417,7 @@ func (x *cell) writeCell() {
 	}
 }
 
-// again makes the call once more where the handle is gone.
+// again repeats the call, where the handle is closed: it must return net.ErrClosed.
 func (x *cell) again(call func() error) {
 	if !x.ev.gone || x.who.own && x.ev.ended {
 		return
@@ -429,7 +430,7 @@ func (x *cell) again(call func() error) {
 	x.saysEnded(err)
 }
 
-// saysEnded looks at the error of a call that came when the loop had ended.
+// saysEnded checks the error of a call that came after the loop's end.
 func (x *cell) saysEnded(err error) {
 	if x.ev.ended && err != nil && !errors.Is(err, ringo.ErrEnded) {
 		x.fault("behind its loop the call gives %w, want ringo.ErrEnded", err)
@@ -453,7 +454,7 @@ func (x *cell) askCell() {
 	over(x, nil) // then the handle is gone
 	x.ev.over(x)
 	if x.who.own && x.ev.ended {
-		return // nobody is left to call
+		return // the loop's tasks have ended
 	}
 	x.must("the call", x.who.run(x.runs, func() { x.err = x.row.ask(x) }))
 	x.judgeAsked(true)
@@ -477,7 +478,7 @@ func (x *cell) refusedCell() {
 	}
 }
 
-// judgeAsked looks at the answer of a method that does not wait.
+// judgeAsked checks the answer of a method that does not wait. gone says that the handle was closed before the call.
 func (x *cell) judgeAsked(gone bool) {
 	switch {
 	case x.err == nil && gone && !x.row.stays:
@@ -491,5 +492,5 @@ func (x *cell) judgeAsked(gone bool) {
 	}
 }
 
-// own is the caller's own loop.
+// own returns the caller's own loop.
 func (x *cell) own() *ringo.Loop { return x.who.on(x.runs).l }

@@ -1,33 +1,34 @@
-// Package socktest is the matrix of package sock: every method of every handle, called by
-// every kind of caller, while something happens to the call, to its handle or to its loop.
+// Package socktest is the matrix of package sock: every kind of caller calls every method of every handle while
+// something happens to the call, to the handle or to its loop.
 //
 //	network    tcp, unix, unixpacket, udp, unixgram
 //	caller     a task of the handle's loop, an iterator inside one, a task of another loop, a goroutine, a callback
-//	method     all that are exported: a row each, which says how to call it and what it must deliver
+//	method     every exported one: each has a row, which says how to call it and what it must deliver
 //	event      plain, partial progress, cancel, WithTimeout, a deadline that has
-//	           passed before, passes meanwhile or is moved by somebody, Close, MoveTo,
+//	           passed before, passes meanwhile or is moved by another caller, Close, MoveTo,
 //	           Detach, the loop's end, the driver's death
 //
-// A cell is a test, TestMatrix/uring/tcp/goroutine/Discard/deadline-moved. In each the call ends in
-// time, with an error that says why; and every byte is accounted for: what the call says that it has
-// moved, and what is there behind it, are the whole stream, in order, and nothing twice.
+// A cell is one combination of these and one test: TestMatrix/uring/tcp/goroutine/Discard/deadline-moved. In each cell
+// the call must end in time, with an error that says why, and every byte must be accounted for: the bytes that the call
+// reports as moved, followed by those that are still there, are the whole stream, in order, and none of them twice.
 //
-// A callback's calls are those of package event, which eventtest has wait; what has no meaning for callbacks is in the
-// list of omitted.go, with reasons.
+// The calls of a callback are those of package event; package eventtest makes them wait like a task's. The list in
+// omitted.go names what has no meaning for callbacks, with reasons.
 //
-// Networks and callers run beside each other. With -short there is one network of each family, with all callers,
-// methods and events: tcp for streams, unixpacket, udp, unixgram.
+// The combinations of network and caller run concurrently. With -short there is one network of each family (tcp for
+// streams, unixpacket, udp, unixgram), with all callers, methods and events.
 //
-// RunWorlds is the same in simulated worlds (package sim), a world for each cell, with the loops of Ringo's on both
-// sides: a task of the world runs the cell, and the peers are sockets of its loop, on another host where the network
-// reaches one. RunGoroutines has goroutines call that are beside the world. What a world can't do is in one list, with
-// reasons: see omitted.go.
+// RunWorlds runs the same matrix in simulated worlds (package sim), one world for each cell, with loops of Ringo on
+// both sides. A task of the world runs the cell; the peers are sockets of that task's loop, on another host if the
+// network reaches other hosts. In RunGoroutines the callers are goroutines outside the world. The list in omitted.go
+// also names what a world can't do, with reasons.
 //
-// RunFiles is the like for package file: the methods of a file.File, a pipe's end or a file on a disk, where other
-// events make no sense; calls that wait for nobody are made one after the other until the event is over.
+// RunFiles is a matrix of the same kind for package file: the methods of a file.File, for an end of a pipe and for a
+// file on a disk. Some of its events differ, because others make sense for files. A method that never waits is called
+// again and again until the event is over.
 //
-// Beside it stands what the tests of both packages use: loops on each driver, waits with a bound, the end at which
-// nothing may be left, and a stream whose bytes are known.
+// The package also has what the tests of both packages use: loops on each driver, waits with a time limit, the check
+// that nothing is left at the end, and a stream of known bytes.
 //
-// The rows are checked against the methods that there are, so a new method without a row fails.
+// Complete compares the rows with the methods that exist, so a new method without a row fails.
 package socktest

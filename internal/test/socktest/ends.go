@@ -20,14 +20,14 @@ import (
 	"ringo/sock"
 )
 
-// stream is n bytes of the stream that cells send.
+// stream returns n bytes of the tests' stream from place at on.
 func stream(at, n int) []byte {
 	p := make([]byte, n)
 	Pattern(p, at)
 	return p
 }
 
-// isStream checks bytes that must be the stream from its beginning.
+// isStream checks that p is the stream from its beginning on.
 func isStream(p []byte) error {
 	if at := Mismatch(p, 0); at >= 0 {
 		return fmt.Errorf("the byte at %d of %d is not the stream's", at, len(p))
@@ -35,19 +35,19 @@ func isStream(p []byte) error {
 	return nil
 }
 
-// unit is how many bytes are sent at a time: a record, a datagram.
+// unit is how many bytes are sent at a time: the size of a record or datagram.
 const unit = 8
 
-// network is a sort of sockets.
+// network is a kind of socket.
 type network struct {
 	name    string
-	packets bool // of datagrams: PacketConn, UnixPacketConn
-	records bool // what one call sends is one, and no more comes with one read
-	// detached says that goroutines have accepted it, so that the loop does not know it yet.
+	packets bool // it is of datagrams: PacketConn, UnixPacketConn
+	records bool // what one call sends is one record, and one read returns no more than a record
+	// detached says that a goroutine accepted the connection, so that the loop does not know it yet.
 	detached bool
-	// again says that another has the same methods, and that -short can do without this one.
+	// again says that another network has the same methods, so that only -long needs this one.
 	again bool
-	// pollable are ends of Unix sockets that are waited for by a Pollable, in blocking mode or not.
+	// pollable says that the handles are ends of Unix sockets behind a Pollable, in blocking mode or not.
 	pollable, blocking bool
 }
 
@@ -59,14 +59,14 @@ var networks = []*network{
 	{name: "pollable", pollable: true}, {name: "pollable-blocking", pollable: true, blocking: true, again: true},
 }
 
-// fills reports whether a socket of its can be full: datagrams over the loopback are
-// taken, or dropped.
+// fills reports whether a socket of the network can become full. It can't on UDP: the loopback takes datagrams, or
+// drops them.
 func (n *network) fills() bool { return n.name != "udp" }
 
-// routed reports whether its peers may be on other hosts.
+// routed reports whether peers may be on other hosts.
 func (n *network) routed() bool { return n.name == "tcp" || n.name == "udp" }
 
-// handle is what all of them have.
+// handle is what all handles have in common.
 type handle interface {
 	io.ReadWriteCloser
 	SetDeadline(t time.Time) error
@@ -76,19 +76,19 @@ type handle interface {
 	Loop() *ringo.Loop
 }
 
-// ends is a handle and its peer, of package net or of another loop.
+// ends is a handle and its peer; the peer is one of package net, or of another loop.
 type ends struct {
 	c    handle
 	peer net.Conn
-	// to is where the peer is, for handles that are connected to nobody.
+	// to is the peer's address, for handles that are not connected.
 	to net.Addr
-	// from is where the handle is, for a peer that is.
+	// from is the handle's address, for a peer that is not connected.
 	from net.Addr
-	// in is how many bytes were sent to the peer before the handle was there, until nothing more fits.
+	// in is how many bytes the handle's socket sent to the peer beforehand, until nothing more fitted.
 	in int
 }
 
-// parted is what has left its loop, as a handle of none.
+// parted is a connection that has left its loop.
 type parted struct{ net.Conn }
 
 func (parted) Loop() *ringo.Loop { return nil }
@@ -146,7 +146,7 @@ func (system) connect(w *runs, n *network, full, loose bool) (e *ends, err error
 	return e, e.peer.SetDeadline(patience.Deadline())
 }
 
-// accept makes a connection that a goroutine has accepted.
+// accept makes a connection that a goroutine accepts.
 func (e *ends) accept(l *ringo.Loop, full bool) (err error) {
 	var ln *sock.Listener
 	l.Go(func() { ln, err = sock.Listen(l, "tcp", "127.0.0.1:0") }).Wait()
@@ -174,7 +174,7 @@ func (e *ends) accept(l *ringo.Loop, full bool) (err error) {
 	return errors.Join(err, e.peer.SetDeadline(patience.Deadline()))
 }
 
-// pipe makes a pair of the loop's, whose other end goes to package net.
+// pipe makes a sock.Pipe on the loop, and detaches the other end for package net.
 func (e *ends) pipe(l *ringo.Loop, full bool) error {
 	c, o, err := sock.Pipe(l)
 	if err != nil {
@@ -193,7 +193,7 @@ func (e *ends) pipe(l *ringo.Loop, full bool) error {
 	return errors.Join(err, e.peer.SetDeadline(patience.Deadline()))
 }
 
-// as makes a result's type an interface.
+// as converts a result to the interface T.
 func as[T any, V any](v V, err error) (T, error) {
 	if err != nil {
 		var none T
@@ -202,7 +202,7 @@ func as[T any, V any](v V, err error) (T, error) {
 	return any(v).(T), nil
 }
 
-// tcpEnds makes a connection of package net's whose buffers are small.
+// tcpEnds makes a connection of package net with small buffers.
 func tcpEnds() (ours *net.TCPConn, peer net.Conn, err error) {
 	ln, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
@@ -255,7 +255,7 @@ func (e *ends) udpEnds(loose bool) (ours *net.UDPConn, err error) {
 	return ours, nil
 }
 
-// unixgrams makes two sockets that have names and are connected to nobody.
+// unixgrams makes two sockets that have names and are not connected.
 func (e *ends) unixgrams(l *ringo.Loop, full bool) error {
 	name := &net.UnixAddr{Name: abstractName(), Net: "unixgram"}
 	peer, err := net.ListenUnixgram("unixgram", name)
@@ -283,7 +283,7 @@ func (e *ends) unixgrams(l *ringo.Loop, full bool) error {
 	return err
 }
 
-// fill sends the stream until nothing more fits.
+// fill sends the stream until nothing more fits, and returns how many bytes it sent.
 func fill(c syscall.Conn, records bool) (n int, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -312,10 +312,10 @@ func fill(c syscall.Conn, records bool) (n int, err error) {
 	return n, errors.Join(rerr, err)
 }
 
-// recordSize is how long records and datagrams are that fill a socket.
+// recordSize is the length of the records and datagrams that fill a socket.
 const recordSize = 512
 
-// send has the peer send the stream from a place on, in units.
+// send makes the peer send n bytes of the stream from place at on, in units.
 func (e *ends) send(at, n int) error {
 	for ; n > 0; at, n = at+unit, n-unit {
 		p := stream(at, min(unit, n))
@@ -332,7 +332,7 @@ func (e *ends) send(at, n int) error {
 	return nil
 }
 
-// endStream has the peer say that no more will come.
+// endStream makes the peer end its output, if it can.
 func (e *ends) endStream() error {
 	if peer, ok := e.peer.(halfCloser); ok {
 		return peer.CloseWrite()
@@ -340,10 +340,10 @@ func (e *ends) endStream() error {
 	return nil
 }
 
-// halfCloser is an end that can say that it sends no more.
+// halfCloser is an end that can end its output and still read.
 type halfCloser interface{ CloseWrite() error }
 
-// addrPort is where the peer is.
+// addrPort returns the peer's address, if the handle is a UDP socket that is not connected.
 func (e *ends) addrPort() netip.AddrPort {
 	if a, ok := e.to.(*net.UDPAddr); ok {
 		return a.AddrPort()

@@ -14,25 +14,25 @@ import (
 	"ringo/internal/test/patience"
 )
 
-// event is what happens to a call.
+// event is what happens during a call.
 type event struct {
 	name    string
-	tasks   bool          // only tasks know it
-	conns   bool          // only connections
-	limit   time.Duration // of WithTimeout
-	partial bool          // some bytes are there, or gone, before
-	queued  bool          // another call is under way, so that this one waits for its turn
+	tasks   bool          // it applies only to callers that are tasks
+	conns   bool          // it applies only to connections
+	limit   time.Duration // the limit of WithTimeout
+	partial bool          // some bytes have been received, or sent, before
+	queued  bool          // another call is under way, so that this one has to wait for its turn
 	cancels bool
-	sleeps  bool // the call begins when the event is over
-	fails   bool // no call that waits can succeed
-	comes   bool // what the call waits for does, at once and whole
-	gone    bool // the handle is, behind it
-	ended   bool // and its loop
-	dead    bool // of its driver's death
-	drains  bool // the handle's loop does
+	sleeps  bool // the call begins only when the event is over
+	fails   bool // a call that has to wait can't succeed
+	comes   bool // what the call waits for comes at once and whole
+	gone    bool // afterwards the handle is closed
+	ended   bool // afterwards its loop has ended
+	dead    bool // because its driver died
+	drains  bool // the handle's loop drains
 
-	before func(x *cell) // what somebody else does before the call
-	first  func(x *cell) // what the caller does
+	before func(x *cell) // done by another caller before the call
+	first  func(x *cell) // done by the caller itself before the call
 	act    func(x *cell, p *pending)
 	errors func(x *cell) []error
 	// over undoes what the event did, once the call has ended.
@@ -45,7 +45,7 @@ var (
 	canceled = func(*cell) []error { return []error{context.Canceled} }
 	closed   = func(*cell) []error { return []error{net.ErrClosed} }
 	draining = func(*cell) []error { return []error{ringo.ErrDraining} }
-	// ended is what calls get whose loop ends: its own tasks are cancelled.
+	// ended is the error of calls whose loop ends. Tasks of that loop are cancelled, too.
 	ended = func(x *cell) []error {
 		if x.who.callbacks && x.ln == nil {
 			return []error{evt.ErrStopped}
@@ -82,13 +82,13 @@ var events = withQueued([]*event{
 		x.others("SetDeadline", func() error { return x.setDeadline(x.first) })
 	}, act: func(x *cell, p *pending) {
 		x.must("SetDeadline", x.stand(x.home, x.first.Add(time.Millisecond), func() error {
-			err := x.setDeadline(time.Time{}) // the loop hears of it when its timer has fired
+			err := x.setDeadline(time.Time{}) // the loop learns of it only after its timer has fired
 			x.late = x.now().After(x.first)
 			return err
 		}, nil))
 		provide(x, p)
 	}, errors: func(x *cell) []error {
-		if x.late { // a slow day: it proves nothing
+		if x.late { // the machine was too slow, and the cell proves nothing
 			return timedOut(x)
 		}
 		return nil
@@ -97,11 +97,11 @@ var events = withQueued([]*event{
 		x.first = x.now().Add(5 * time.Millisecond)
 		x.must("SetDeadline", x.stand(x.home, x.first.Add(x.travels()), func() error {
 			err := x.setDeadline(x.first)
-			x.late = x.now().After(x.first) // it may have passed when it was set: a slow day
+			x.late = x.now().After(x.first) // on a slow machine it may have passed already when it was set
 			return err
 		}, func() {
 			provide(x, p)
-			x.late = x.late || x.mayBeLate() // the loop looks when both have come, and must not say that it is
+			x.late = x.late || x.mayBeLate() // the loop looks when both have come, and must then not report a timeout
 		}))
 	}, errors: func(x *cell) []error {
 		if x.late {
@@ -162,7 +162,7 @@ var events = withQueued([]*event{
 		}},
 })
 
-// withQueued adds some of the events once more, where the call waits for its turn.
+// withQueued adds a variant of some events in which the call has to wait for its turn.
 func withQueued(events []*event) []*event {
 	for _, ev := range events {
 		switch ev.name {
@@ -177,7 +177,7 @@ func withQueued(events []*event) []*event {
 
 var longAgo = time.Unix(1, 0)
 
-// closes has somebody of another kind close the handle.
+// closes makes another kind of caller close the handle.
 func closes(x *cell, _ *pending) {
 	x.letOut()
 	if x.who.own {
@@ -187,7 +187,7 @@ func closes(x *cell, _ *pending) {
 	}
 }
 
-// letOut has the peer take what callbacks have written, before which the connection does not end.
+// letOut makes the peer read what callbacks have written: the connection does not end before that is sent.
 func (x *cell) letOut() {
 	if x.who.callbacks && x.row.write != nil {
 		x.sink.open()
@@ -205,10 +205,10 @@ func detaches(x *cell, _ *pending) {
 	}
 }
 
-// soon is a deadline that passes while a call waits.
+// soon returns a deadline that passes while a call waits.
 func soon(p place) time.Time { return p.now().Add(2 * time.Millisecond) }
 
-// deadlined sets the handle's deadlines.
+// deadlined returns a function that sets the handle's deadlines.
 func deadlined(at time.Time) func(x *cell) {
 	return func(x *cell) { x.must("SetDeadline", x.setDeadline(at)) }
 }
@@ -217,24 +217,24 @@ func expire(x *cell, _ *pending) {
 	x.others("SetDeadline", func() error { return x.setDeadline(longAgo) })
 }
 
-// travels is how long what was sent may take.
+// travels returns how long sent bytes may take to arrive.
 func (x *cell) travels() time.Duration {
-	if s, ok := x.place.(*simulated); ok && s.stormy { // it gets lost, and is sent again
+	if s, ok := x.place.(*simulated); ok && s.stormy { // packets get lost, and are sent again
 		return virtualMax / 2
 	}
 	return time.Millisecond
 }
 
-// mayBeLate reports whether the deadline may have passed before what the caller waits for was there. A caller whose
-// loop stood still meanwhile finds both.
+// mayBeLate reports whether the deadline may have passed before what the caller waits for had come. A caller whose loop
+// stood still meanwhile finds both.
 func (x *cell) mayBeLate() bool {
 	if s, ok := x.place.(*simulated); ok && s.away == s.here && (s.stormy || s.here.Calls.ShortSend > 0) {
 		return true // the peer stands still as well, and may have sent only a part
 	}
-	return x.who.on == nil || !x.who.own && x.now().After(x.first) // a goroutine's may not have begun
+	return x.who.on == nil || !x.who.own && x.now().After(x.first) // a goroutine's call may not have begun
 }
 
-// setDeadline sets the deadlines of what the cell is about.
+// setDeadline sets the deadlines of the listener or handle under test.
 func (x *cell) setDeadline(at time.Time) error {
 	if x.ln != nil {
 		return x.ln.SetDeadline(at)
@@ -242,11 +242,11 @@ func (x *cell) setDeadline(at time.Time) error {
 	return x.c.SetDeadline(at)
 }
 
-// idle says that nothing is under way on the connection, and busy that something is.
+// idle marks the connection as idle, and busy as in use.
 func idle(x *cell) { x.others("SetIdle", func() error { return x.stream.SetIdle(true) }) }
 func busy(x *cell) { x.others("SetIdle", func() error { return x.stream.SetIdle(false) }) }
 
-// drain has the handle's loop drain, and waits until it does.
+// drain makes the handle's loop drain, and waits until it does.
 func drain(x *cell) {
 	x.home.cancel()
 	if _, err := x.home.l.Draining().Recv(); err != ringo.ErrClosed {
@@ -259,7 +259,8 @@ func undeadline(x *cell) {
 	x.inTime(x.home.l, "SetDeadline", func() error { return x.setDeadline(time.Time{}) })
 }
 
-// others has somebody run f who is of another kind than the caller: a goroutine, or a task of the handle's loop.
+// others runs f by another kind of caller than the cell's: a goroutine if that is a task of the handle's loop, else
+// such a task.
 func (x *cell) others(what string, f func() error) {
 	if x.who.own {
 		x.inTime(x.home.l, what, f)
@@ -302,7 +303,7 @@ func provide(x *cell, _ *pending) {
 	}
 }
 
-// someGoes lets a part of a write go out, where a write has parts.
+// someGoes lets a part of a write be sent, unless the network has records.
 func (x *cell) someGoes() {
 	if x.row.write != nil && !x.net.records {
 		x.sink.allow(x.in)

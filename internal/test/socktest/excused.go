@@ -7,22 +7,22 @@ import (
 	"strings"
 )
 
-// excusal is what tests of behaviour don't run in simulated worlds, and why.
+// excusal names tests of behaviour that don't run in simulated worlds, and says why.
 type excusal struct {
 	why        string
-	sock, file string // their names
-	either     bool   // they pass now and then
+	sock, file string // the names of the tests of package sock, and of package file
+	either     bool   // they sometimes pass in worlds
 }
 
-// Reasons that the lists of cells and of tests don't share.
+// Reasons that the list of omitted cells does not have.
 const (
 	netsPeers = "its peers are package net's, and on a goroutine"
 	ownRuns   = "it makes Runs of its own, by ringo.Run"
-	// A world has one thread, and its watchdog ends the process when a task holds it.
+	// A world has one thread, and its watchdog ends the process if a task holds it.
 	goroutinesHold = "a task waits for goroutines in Go's way, or in a system call, and holds the world"
 )
 
-// excused are all of them. ExcusedFromWorlds looks whether one would pass.
+// excused lists all excused tests. ExcusedFromWorlds finds those that would pass.
 var excused = []excusal{
 	{why: "whether its goroutine comes to a call before the end is Go's affair", either: true,
 		sock: "TestBusyPeerIsFair TestDetachedEndWithTheLoop",
@@ -156,7 +156,7 @@ var excused = []excusal{
 	},
 }
 
-// tests are the names of a package's.
+// tests returns the names of the tests of package of.
 func (e *excusal) tests(of string) []string {
 	if of == "file" {
 		return strings.Fields(e.file)
@@ -164,7 +164,7 @@ func (e *excusal) tests(of string) []string {
 	return strings.Fields(e.sock)
 }
 
-// excuse is why a test does not run in worlds; "": it does.
+// excuse returns the reason why a test does not run in worlds, or "" if it does.
 func excuse(of, name string) string {
 	for i := range excused {
 		if slices.Contains(excused[i].tests(of), name) {
@@ -174,7 +174,7 @@ func excuse(of, name string) string {
 	return ""
 }
 
-// pacedTests are tests of sock's whose peers are goroutines: their worlds pass time as it passes outside.
+// pacedTests are tests of package sock whose peers are goroutines. In their worlds time passes as fast as outside.
 const pacedTests = "TestPeekSizes TestReadV TestReadsAgainstModel TestWriteLeaseSlowly " +
 	"TestWriteTo"
 

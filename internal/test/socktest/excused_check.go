@@ -17,8 +17,8 @@ import (
 	"ringo/internal/test/testmain"
 )
 
-// ExcusedFromWorlds fails if a test that is excused from worlds does not exist, or would pass there: each is run, in
-// another process.
+// ExcusedFromWorlds fails if a test that is excused from worlds does not exist, is excused twice, or passes there. It
+// runs each of them, in other processes, except those marked either.
 func ExcusedFromWorlds(t *testing.T, of string) {
 	if OnlyWorlds() {
 		return
@@ -60,7 +60,8 @@ func ExcusedFromWorlds(t *testing.T, of string) {
 	all.Wait()
 }
 
-// wantExcused runs tests in worlds, as many as possible in one process: one that hangs takes those behind it along.
+// wantExcused runs tests in worlds, as many as possible in one process: a test that hangs ends the process, and those
+// after it have to run in a new one.
 func wantExcused(t *testing.T, of string, left []string) {
 	for len(left) > 0 {
 		out := inWorldsOnly(t, left)
@@ -68,7 +69,7 @@ func wantExcused(t *testing.T, of string, left []string) {
 		left = slices.DeleteFunc(left, func(name string) bool {
 			switch endOf(out, name) {
 			case "PASS":
-				for range 2 { // what goes either way is excused
+				for range 2 { // a test that fails now and then may be excused
 					if endOf(inWorldsOnly(t, []string{name}), name) != "PASS" {
 						return true
 					}
@@ -80,13 +81,13 @@ func wantExcused(t *testing.T, of string, left []string) {
 			}
 			return true
 		})
-		if len(left) == before { // the process has ended under the first one
+		if len(left) == before { // the process has ended before the first one did
 			left = left[1:]
 		}
 	}
 }
 
-// inWorldsOnly is what tests say that are run in worlds.
+// inWorldsOnly runs the tests in a process that runs tests in worlds only, and returns its output.
 func inWorldsOnly(t *testing.T, names []string) string {
 	dir := t.TempDir()
 	run := func(flags uintptr) ([]byte, error) {
@@ -95,14 +96,14 @@ func inWorldsOnly(t *testing.T, names []string) string {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: flags}
 		return cmd.CombinedOutput()
 	}
-	out, err := run(syscall.CLONE_NEWNS) // a process that hangs leaves its mounts
-	if errors.Is(err, syscall.EPERM) {   // and then it has none
+	out, err := run(syscall.CLONE_NEWNS) // so that the mounts of a process that hangs go with it
+	if errors.Is(err, syscall.EPERM) {   // without the privilege, it can't mount anything either
 		out, _ = run(0)
 	}
 	return string(out)
 }
 
-// endOf is how a test has ended in worlds: PASS, FAIL or SKIP; "": it has not.
+// endOf returns how a test ended in worlds: PASS, FAIL or SKIP, or "" if it did not end.
 func endOf(out, name string) string {
 	if strings.Contains(out, name+"/") && regexp.MustCompile(`(?m)^`+name+`/\S* hangs$`).MatchString(out) {
 		return "FAIL"

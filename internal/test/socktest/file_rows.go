@@ -17,23 +17,23 @@ import (
 	"ringo/file"
 )
 
-// fileRow is a method of a File, or a way to call it.
+// fileRow is a method of a File, or one way to call it.
 type fileRow struct {
 	method          string
-	pipe, disk, dir bool // what it is a method of
-	// One of these three: reads from a place on, which matters to those that take one; writes; or neither.
+	pipe, disk, dir bool // the kinds of file that have the method
+	// One of these three is set. read reads, from at if the method takes an offset; write writes; ask does neither.
 	read  func(f *file.File, p []byte, at int) (int, error)
 	write func(f *file.File, p []byte, at int) (int, error)
 	ask   func(f *file.File) error
 
 	toEnd bool // read goes on until the end, or p is full
-	maybe bool // the file system may lack it
-	stays bool // it answers also when the file is closed
-	once  bool // a task that goes on calling it holds its loop
+	maybe bool // the file system may not support it
+	stays bool // it still answers after the file is closed
+	once  bool // a task that calls it in a loop would hold its own loop
 	ends  bool // it closes the file
 }
 
-// until writes into a slice, and fails when that is full.
+// until is a writer into a slice that fails when the slice is full.
 type until struct {
 	p []byte
 	n int
@@ -63,7 +63,7 @@ var fileRows = []*fileRow{
 		rs := []file.ReadRange{{Off: int64(at) + 3, P: p[3:]}, {Off: int64(at), P: p[:3]}}
 		err := f.ReadRanges(rs)
 		first, behind := rs[1], rs[0]
-		if first.N < len(first.P) { // what is behind may be there even so
+		if first.N < len(first.P) { // the second range may have been read even so
 			return first.N, cmp.Or(err, first.Err)
 		}
 		return first.N + behind.N, cmp.Or(err, behind.Err)
@@ -217,10 +217,10 @@ var fileRows = []*fileRow{
 	{method: "Close", pipe: true, disk: true, ends: true, ask: (*file.File).Close},
 }
 
-// entriesMax is how many entries the directory has that is read.
+// entriesMax is how many entries the directory has that the rows read.
 const entriesMax = 50
 
-// allEntries reads a directory from its beginning by a function that says how many entries it has read.
+// allEntries reads a directory from its beginning by read, which returns how many entries it has read.
 func allEntries(read func(f *file.File) (int, error)) func(f *file.File) error {
 	return func(f *file.File) error {
 		if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -234,19 +234,19 @@ func allEntries(read func(f *file.File) (int, error)) func(f *file.File) error {
 	}
 }
 
-// fileEvent is what happens to a call.
+// fileEvent is what happens during a call.
 type fileEvent struct {
 	name    string
-	tasks   bool          // only tasks know it
-	limit   time.Duration // of WithTimeout
-	partial bool          // some bytes are there, or gone, before
-	sleeps  bool          // the call begins when the event is over
-	closes  bool          // the file
-	ends    bool          // the loop, to which the file does not belong
-	dead    bool          // by its driver's death
-	waits   bool          // for what the call waits for, too: it can't succeed
-	late    bool          // a deadline passes, or may
-	maybe   bool          // the call may succeed
+	tasks   bool          // it applies only to callers that are tasks
+	limit   time.Duration // the limit of WithTimeout
+	partial bool          // some bytes have been read, or written, before
+	sleeps  bool          // the call begins only when the event is over
+	closes  bool          // the file is closed
+	ends    bool          // the loop ends; the file does not belong to it
+	dead    bool          // because its driver died
+	waits   bool          // what the call waits for does not come: a call that waits can't succeed
+	late    bool          // a deadline passes, or may pass
+	maybe   bool          // the call may succeed all the same
 
 	before func(x *fileCell)
 	act    func(x *fileCell, p *pending)
@@ -299,7 +299,7 @@ var fileEvents = []*fileEvent{
 	}},
 }
 
-// want is what the event has the call fail of; nil: nothing.
+// want returns the error that the event makes the call fail with, or nil.
 func (x *fileCell) want() error {
 	switch ev := x.ev; {
 	case ev.closes:

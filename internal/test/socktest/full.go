@@ -1,18 +1,20 @@
 package socktest
 
-// A Filling tells of a stream's socket, which is filled while nobody reads, whether it is full and stays so. What was
-// sent may still be on its way, for long where the kernel's threads wait for a processor, and makes room when it
-// arrives.
+// A Filling finds out whether a stream's socket, which is filled while the peer does not read, is full and stays full.
+// Sent bytes may still be on their way, for a long time if the kernel's threads wait for a processor, and make room
+// when they arrive.
 type Filling struct {
-	left int // on its way
-	same int // looks since something changed
+	left int // bytes on their way
+	same int // checks since the last change
 }
 
-// samePatience is for what a peer's kernel drops for want of memory, and is sent again ever later.
+// samePatience is after how many checks without a change bytes on their way no longer count: the peer's kernel may drop
+// them for want of memory, and they are sent again at ever longer intervals.
 const samePatience = 50
 
-// Full reports it after another look, in which the socket has taken so many bytes. The descriptor is the system's; for
-// one of a world, where all arrives by the world's clock, it is NoDescriptor.
+// Full records another attempt to send, in which the socket took the given number of bytes, and reports whether the
+// socket is full. fd is the system's descriptor, or NoDescriptor in a world, where everything arrives by the world's
+// clock.
 func (f *Filling) Full(fd uintptr, took int) bool {
 	if left := onItsWay(int(fd)); took > 0 || left != f.left {
 		*f = Filling{left: left}
@@ -21,5 +23,5 @@ func (f *Filling) Full(fd uintptr, took int) bool {
 	return f.same >= 2 && f.left == 0 || f.same >= samePatience
 }
 
-// NoDescriptor is no descriptor of the system's.
+// NoDescriptor stands for a descriptor that is not the system's.
 const NoDescriptor = ^uintptr(0)

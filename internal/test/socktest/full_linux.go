@@ -4,7 +4,8 @@ package socktest
 
 import "golang.org/x/sys/unix"
 
-// onItsWay is how many bytes of a stream were sent and have not been acknowledged; none of what has no such count.
+// onItsWay returns how many sent bytes of a stream have not been acknowledged, or 0 for a socket that does not count
+// them.
 func onItsWay(fd int) int {
 	all, err := unix.IoctlGetInt(fd, unix.SIOCOUTQ)
 	if err != nil {

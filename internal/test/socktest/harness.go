@@ -22,11 +22,11 @@ import (
 	"ringo/stats"
 )
 
-// World is the driver of a Config that stands for a simulated world: OnLoop runs its body there.
+// World is the driver name of a Config that stands for a simulated world: OnLoop runs its body in one.
 const World = "sim"
 
-// EachPlace is EachDriver, and runs f for simulated worlds as well, unless a list with reasons excuses the test of the
-// package from them. In a world nobody acts but tasks: what OnLoop is given, and the peers that Dial makes.
+// EachPlace runs f as EachDriver does, and then for simulated worlds, unless the package's list (with reasons) excuses
+// the test from worlds. In a world only tasks act: those of the body that OnLoop gets, and the peers that Dial makes.
 func EachPlace(t *testing.T, of string, f func(t *testing.T, cfg ringo.Config)) {
 	t.Helper()
 	if !OnlyWorlds() {
@@ -35,7 +35,7 @@ func EachPlace(t *testing.T, of string, f func(t *testing.T, cfg ringo.Config)) 
 	EachWorld(t, of, f)
 }
 
-// EachWorld is the part of EachPlace that is about worlds.
+// EachWorld is the part of EachPlace for worlds.
 func EachWorld(t *testing.T, of string, f func(t *testing.T, cfg ringo.Config)) {
 	t.Helper()
 	if forced := os.Getenv("RINGO_DRIVER"); forced == "" || forced == World {
@@ -43,16 +43,17 @@ func EachWorld(t *testing.T, of string, f func(t *testing.T, cfg ringo.Config)) 
 	}
 }
 
-// onlyWorldsEnv has a process run tests in worlds only, those that are excused as well. It says how long one may take.
+// onlyWorldsEnv is set in a process that runs tests in worlds only, including those that are excused. Its value is the
+// time limit of a test.
 const onlyWorldsEnv = "RINGO_TEST_WORLDS"
 
-// OnlyWorlds reports whether tests are to be run in worlds only.
+// OnlyWorlds reports whether this process runs tests in worlds only.
 func OnlyWorlds() bool { return os.Getenv(onlyWorldsEnv) != "" }
 
-// InWorld reports whether a task of a simulated world calls.
+// InWorld reports whether the caller is a task of a simulated world.
 func InWorld() bool { return loop.Home() != nil }
 
-// Peer is the other end of a connection: package net's, or in a world one that any task of the test's may use.
+// Peer is the other end of a connection: one of package net, or in a world one that any task of the test may use.
 type Peer interface {
 	Stream
 	io.ReaderFrom
@@ -60,7 +61,7 @@ type Peer interface {
 	SetNoDelay(on bool) error
 }
 
-// Stream is a Peer by any network.
+// Stream is a Peer on any network.
 type Stream interface {
 	net.Conn
 	syscall.Conn
@@ -71,8 +72,8 @@ type Stream interface {
 	File() (*os.File, error)
 }
 
-// Dial connects as a peer of a test, with a deadline for all that follows. The kernel queues the connection, so a task
-// may call it, too.
+// Dial connects as a peer of a test, with a deadline for everything that follows. A task may call it, too: the kernel
+// queues the connection, so Dial does not wait for the task to accept it.
 func Dial(t testing.TB, network, address string) (Stream, error) {
 	of := pacedOf(t)
 	if s := worldHere(); s != nil {
@@ -88,7 +89,8 @@ func Dial(t testing.TB, network, address string) (Stream, error) {
 	return c.(Stream), c.SetDeadline(patience.Deadline())
 }
 
-// Now is the time by which deadlines of a task are counted, and by which it can be told how long it has waited.
+// Now returns the time that deadlines of l's tasks refer to, and by which a test can measure how long a task has
+// waited.
 func Now(l *ringo.Loop) time.Time {
 	if !(*loop.Loop)(l).World().Beside() {
 		return l.Now()
@@ -96,7 +98,7 @@ func Now(l *ringo.Loop) time.Time {
 	return time.Now()
 }
 
-// EachDriver runs f for the drivers that testmain.EachDriver plays; none is where RINGO_DRIVER asks for worlds.
+// EachDriver runs f for each driver that testmain.EachDriver selects, and for none if RINGO_DRIVER asks for worlds.
 func EachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 	t.Helper()
 	if testmain.Drivers()[0] == World {
@@ -107,9 +109,10 @@ func EachDriver(t *testing.T, f func(t *testing.T, cfg ringo.Config)) {
 	})
 }
 
-var probed sync.Map // the error by the driver's name
+var probed sync.Map // driver name → func() error that returns Available's result
 
-// Available asks once whether a driver can be had. One that RINGO_DRIVER puts another in place of can't.
+// Available reports why a driver is not available here; it probes each driver once. A driver in whose place
+// RINGO_DRIVER puts another one counts as unavailable.
 func Available(driver string) error {
 	ask := sync.OnceValue(func() error {
 		var got stats.Info
@@ -124,13 +127,13 @@ func Available(driver string) error {
 		if errors.As(err, &setup) {
 			return setup
 		}
-		return nil // anything else is for the tests to find
+		return nil // the tests have to find any other error
 	})
 	once, _ := probed.LoadOrStore(driver, ask)
 	return once.(func() error)()
 }
 
-// OnLoop runs body as the first task of one loop, and then nothing may be left.
+// OnLoop runs body as the first task of one loop, and then checks that nothing is left.
 func OnLoop(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 	t.Helper()
 	cfg.Loops = 1
@@ -148,7 +151,7 @@ func OnLoop(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 	}
 }
 
-// RunLoops is ringo.Run that ends the process with all stacks if it hangs.
+// RunLoops is ringo.Run; if it hangs, the process ends with the stacks of all goroutines.
 func RunLoops(t testing.TB, ctx context.Context, cfg *ringo.Config, fn func(l *ringo.Loop) error) (err error) {
 	t.Helper()
 	patience.Within(t.Name(), func() { err = ringo.Run(ctx, cfg, fn) })
@@ -157,12 +160,12 @@ func RunLoops(t testing.TB, ctx context.Context, cfg *ringo.Config, fn func(l *r
 
 var left atomic.Int64
 
-// Left counts the slots and buffers that loops had in use when their tests had closed everything. A test that sees
-// some fails by itself; the gate of TestMain is for those that stop before they look.
+// Left returns how many slots and buffers loops had in use after their tests had closed everything. A test that sees
+// some fails by itself; TestMain checks the sum for tests that end before they look.
 func Left() int { return int(left.Load()) }
 
 // Settle waits until the calling task is alone on its loop, with no op in flight and no buffer held, and fails the test
-// if that doesn't come.
+// if that does not happen in time.
 func Settle(t testing.TB, l *ringo.Loop) {
 	t.Helper()
 	var s stats.Loop
@@ -179,7 +182,7 @@ func Settle(t testing.TB, l *ringo.Loop) {
 		s.Tasks-1, s.Slots, s.Buffers, err, TasksOf([]*ringo.Loop{l}))
 }
 
-// TasksOf is what the tasks of loops do, a line each.
+// TasksOf describes what the tasks of loops are doing, one line each.
 func TasksOf(loops []*ringo.Loop) (text string) {
 	for _, l := range loops {
 		for _, task := range l.Tasks() {
@@ -190,8 +193,9 @@ func TasksOf(loops []*ringo.Loop) (text string) {
 	return text
 }
 
-// Pause is between two looks at something that others do, for whoever looks: a task of a loop, also one that was
-// cancelled, when only a join still waits; or somebody else, without one.
+// Pause waits for about a millisecond between two checks of something that others do. l is the loop of the calling
+// task, or nil for a caller that is no task. In a cancelled task Sleep fails at once, so Pause waits for a new task
+// instead: only a join still waits there.
 func Pause(l *ringo.Loop) {
 	if l == nil {
 		time.Sleep(time.Millisecond)
@@ -200,14 +204,14 @@ func Pause(l *ringo.Loop) {
 	}
 }
 
-// Eventually waits until ok, and fails the test if that doesn't come. It is for what happens in the kernel or on other
-// threads and tells nobody.
+// Eventually waits until ok returns true, and fails the test if it does not in time. It is for changes in the kernel or
+// on other threads that come without a notice.
 func Eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	EventuallyOn(t, nil, what, ok)
 }
 
-// EventuallyOn is Eventually for a task, which lets the others run meanwhile.
+// EventuallyOn is Eventually for a task: it lets other tasks run meanwhile.
 func EventuallyOn(t testing.TB, l *ringo.Loop, what string, ok func() bool) {
 	t.Helper()
 	if err := AwaitOn(l, ok); err != nil {
@@ -215,11 +219,11 @@ func EventuallyOn(t testing.TB, l *ringo.Loop, what string, ok func() bool) {
 	}
 }
 
-// virtualMax is how long anything may take in a world that must come there.
+// virtualMax is how long anything that must come may take in a world, by the world's clock.
 const virtualMax = 20 * time.Second
 
-// AwaitOn is EventuallyOn for those who have no test to fail: it waits until ok, as a task of l, or as somebody else if
-// l is nil.
+// AwaitOn is EventuallyOn without a test to fail: it returns an error instead. l is the loop of the calling task, or
+// nil for a caller that is no task.
 func AwaitOn(l *ringo.Loop, ok func() bool) error {
 	if l == nil || (*loop.Loop)(l).World().Beside() {
 		return patience.Poll(func() { Pause(l) }, ok)
@@ -232,7 +236,8 @@ func AwaitOn(l *ringo.Loop, ok func() bool) error {
 	return nil
 }
 
-// Offloaded runs f on an ordinary goroutine while the calling task is parked: what peers do that waits.
+// Offloaded runs f on an ordinary goroutine while the calling task is parked. Tests use it for calls of peers that
+// block.
 func Offloaded(t *testing.T, l *ringo.Loop, f func() error) {
 	t.Helper()
 	if err := l.Offload(func(context.Context) error { return f() }); err != nil {
@@ -240,13 +245,13 @@ func Offloaded(t *testing.T, l *ringo.Loop, f func() error) {
 	}
 }
 
-// Others lets the tasks that are ready run until they wait, and the driver take in what they wait for.
+// Others lets the ready tasks run until they wait, and then lets the driver collect what they wait for.
 func Others(l *ringo.Loop) {
 	l.Sleep(0)
 	l.Sleep(0)
 }
 
-// InIterator runs f in an iterator of the calling task, which has a goroutine of its own.
+// InIterator runs f in an iterator of the calling task; iter.Pull gives the iterator a goroutine of its own.
 func InIterator(f func()) {
 	next, stop := iter.Pull(func(yield func(bool) bool) {
 		f()
@@ -256,12 +261,12 @@ func InIterator(f func()) {
 	next()
 }
 
-// ByteAt is the byte at a place of the endless stream that tests send: each place of a few megabytes can be told from
-// its neighbours and from places a power of two away.
+// ByteAt returns byte i of the endless stream that tests send. Within a few megabytes each place differs from its
+// neighbours and from places a power of two away, so that lost, repeated and moved bytes are noticed.
 func ByteAt(i int) byte { return blocks[byte(i>>8)*29^byte(i>>16)*71^byte(i>>24)][byte(i)] }
 
-// blocks are the pieces of the stream, of which any is made: bytes one by one would take most of the tests' time with
-// -race.
+// blocks are the 256 different pieces that the stream consists of. To compute each byte by itself would take most of
+// the tests' time with -race.
 var blocks = func() (b [256][256]byte) {
 	for k := range b {
 		for i := range b[k] {
@@ -271,14 +276,14 @@ var blocks = func() (b [256][256]byte) {
 	return b
 }()
 
-// block is a piece of the stream from a place on, of n bytes at most.
+// block returns the stream from place at on: at most n bytes, and no further than the end of a piece.
 func block(at, n int) []byte {
 	b := &blocks[byte(at>>8)*29^byte(at>>16)*71^byte(at>>24)]
 	from := at & 255
 	return b[from:min(256, from+n)]
 }
 
-// Pattern fills p with the stream from a place on.
+// Pattern fills p with the stream from place at on.
 func Pattern(p []byte, at int) {
 	for len(p) > 0 {
 		n := copy(p, block(at, len(p)))
@@ -286,7 +291,7 @@ func Pattern(p []byte, at int) {
 	}
 }
 
-// Prefix is the first n bytes of the stream, which all who ask share: nobody writes to them.
+// Prefix returns the first n bytes of the stream. All callers share them and must not write to them.
 func Prefix(n int) []byte {
 	shared.Lock()
 	defer shared.Unlock()
@@ -302,7 +307,7 @@ var shared struct {
 	first []byte
 }
 
-// WantBytes reads bytes and compares them.
+// WantBytes reads len(want) bytes and compares them with want.
 func WantBytes(r io.Reader, want []byte) error {
 	got := make([]byte, len(want))
 	if n, err := io.ReadFull(r, got); err != nil {
@@ -314,7 +319,7 @@ func WantBytes(r io.Reader, want []byte) error {
 	return nil
 }
 
-// WantEOF reads the end of the stream.
+// WantEOF reads once and wants the end of the stream.
 func WantEOF(r io.Reader) error {
 	if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
 		return fmt.Errorf("Read = %d, %v, want the end", n, err)
@@ -322,7 +327,8 @@ func WantEOF(r io.Reader) error {
 	return nil
 }
 
-// ReadAll is io.ReadAll with room for so much from the beginning on: to grow takes most of the time with -race.
+// ReadAll is io.ReadAll with a buffer that has the given room from the start: with -race growing it takes most of the
+// time.
 func ReadAll(r io.Reader, room int) ([]byte, error) {
 	var b bytes.Buffer
 	b.Grow(room + bytes.MinRead)
@@ -330,7 +336,7 @@ func ReadAll(r io.Reader, room int) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// Mismatch returns the place of the first wrong byte, -1 if p is the stream from at on.
+// Mismatch returns the place of the first byte of p that differs from the stream from at on, or -1 if none does.
 func Mismatch(p []byte, at int) int {
 	for len(p) > 0 {
 		want := block(at, len(p))
@@ -346,7 +352,7 @@ func Mismatch(p []byte, at int) int {
 	return -1
 }
 
-// Meanwhile has a goroutine do f again and again, until it is told to stop, and has.
+// Meanwhile calls f again and again on a goroutine. stop ends that, and returns once the goroutine has ended.
 func Meanwhile(f func()) (stop func()) {
 	over, stopped := make(chan bool), make(chan bool)
 	go func() {

@@ -16,7 +16,7 @@ import (
 	"ringo/sock"
 )
 
-// handles are the types whose methods have rows, and the networks that they are of.
+// handles lists the types whose methods have rows, and for each the networks that it is tested on.
 var handles = []struct {
 	of     reflect.Type
 	nets   []string
@@ -34,7 +34,7 @@ var handles = []struct {
 		events: events},
 }
 
-// Complete fails for each exported method that has no row, and for rows of methods that are gone.
+// Complete fails for each exported method without a row, and for rows of methods that no longer exist.
 func Complete(t *testing.T) {
 	for _, h := range handles {
 		var have []string
@@ -54,8 +54,8 @@ func Complete(t *testing.T) {
 	}
 }
 
-// Run runs the matrix on a driver, and says how many cells there were: one in so many as part says. Without -long it
-// leaves out the networks whose handles others have, too.
+// Run runs the matrix on a driver and logs how many cells it ran: one in part of them. Without -long it leaves out
+// networks whose handles another network also has.
 func Run(t *testing.T, driver string, part int) {
 	var cells atomic.Int64
 	var parts []matrixPart
@@ -76,17 +76,17 @@ func Run(t *testing.T, driver string, part int) {
 	t.Logf("%d cells", cells.Load())
 }
 
-// matrixPart is a part of a matrix, whose cells come one after the other.
+// matrixPart is a part of a matrix. Its cells run one after the other.
 type matrixPart struct {
 	name string
 	run  func(t *testing.T)
 }
 
-// partsMax is how many parts run at a time. Their cells mostly wait, so this is no matter of processors, by which
-// t.Parallel goes: on a machine with two of them both were idle for more than half of the time.
+// partsMax is how many parts run at a time. Cells mostly wait, so the number of processors, by which t.Parallel limits
+// itself, is no good measure: on a machine with two of them both were idle for more than half of the time.
 const partsMax = 8
 
-// together runs parts beside each other, and returns when all have ended.
+// together runs parts concurrently, and returns when all have ended.
 func together(t *testing.T, parts []matrixPart) {
 	room := make(chan struct{}, partsMax)
 	var running sync.WaitGroup
@@ -100,19 +100,19 @@ func together(t *testing.T, parts []matrixPart) {
 	running.Wait()
 }
 
-// matrix runs cells, one after the other.
+// matrix runs cells one after the other.
 type matrix struct {
 	driver string
-	worlds uint64 // of seeds from 1 to it; 0: the system's kernel
-	part   uint64 // of so many cells one is played; 0: all are
-	storm  *Storm // in which the worlds are; nil: in none
-	beside bool   // the callers are goroutines beside the worlds
+	worlds uint64 // the seeds are 1 to worlds; 0: run on the system's kernel
+	part   uint64 // one cell in so many runs; 0: all do
+	storm  *Storm // the storm that the worlds are in; nil: none
+	beside bool   // the callers are goroutines outside the worlds
 	cells  int64
-	runs   *runs // until a cell ends it
-	drains bool  // its loop is to drain
+	runs   *runs // shared by cells, until a cell ends it
+	drains bool  // the home loop of runs has a grace period, so that it can drain
 }
 
-// calls runs the cells of one kind of callers.
+// calls runs the cells of one kind of caller on one network.
 func (m *matrix) calls(t *testing.T, net *network, who *caller) {
 	for _, h := range handles {
 		if !slices.Contains(h.nets, net.name) {
@@ -144,28 +144,28 @@ func (m *matrix) calls(t *testing.T, net *network, who *caller) {
 	}
 }
 
-// fits reports whether there is such a cell.
+// fits reports whether the combination makes sense as a cell.
 func fits(net *network, who *caller, r *row, ev *event) bool {
 	switch {
 	case ev.tasks && who.on == nil, ev.conns && (net.packets || net.pollable):
 		return false
-	case ev.drains && (r.read == nil || net.packets || net.pollable): // who writes is not idle
+	case ev.drains && (r.read == nil || net.packets || net.pollable): // a connection with a write under way is not idle
 		return false
 	case ev.comes && (r.read == nil || r.toEnd):
 		return false
 	case r.ask != nil:
 		return ev.limit == 0 && !ev.partial && !ev.queued && !strings.HasPrefix(ev.name, "deadline")
 	case r.raw && ev.partial && !net.packets:
-		return false // what was received is out of its reach
-	case r.write != nil && !net.fills(): // it never waits
+		return false // these methods can't see what the handle has received
+	case r.write != nil && !net.fills(): // the write never waits
 		return ev.name == "plain" || ev.name == "partial" || strings.HasPrefix(ev.name, "deadline-past")
-	case r.write != nil && net.records: // a record has no parts
+	case r.write != nil && net.records: // a record can't be sent in parts
 		return !strings.HasPrefix(ev.name, "partial-") && ev.name != "deadline-ahead-partial"
 	}
 	return true
 }
 
-// takes reports whether a cell is of the part that is played: its name decides.
+// takes reports whether the cell is one of those to run, by a hash of its name.
 func (m *matrix) takes(t *testing.T) bool {
 	if m.part <= 1 {
 		return true
@@ -175,7 +175,7 @@ func (m *matrix) takes(t *testing.T) bool {
 	return h.Sum64()>>32%m.part == 0
 }
 
-// cell runs one.
+// cell runs one cell.
 func (m *matrix) cell(t *testing.T, make func() *cell) {
 	if !m.takes(t) {
 		return
@@ -187,7 +187,7 @@ func (m *matrix) cell(t *testing.T, make func() *cell) {
 	}
 	x := make()
 	if x.ev.drains {
-		m.end(t) // this one's loops drain
+		m.end(t) // this cell needs loops that drain
 		m.drains = true
 	}
 	m.open(t)
@@ -200,7 +200,7 @@ func (m *matrix) cell(t *testing.T, make func() *cell) {
 	}
 }
 
-// open makes Runs for the next cell, if there is none.
+// open makes the Runs for the next cell, if there are none.
 func (m *matrix) open(t *testing.T) {
 	if m.runs != nil {
 		return
@@ -212,12 +212,12 @@ func (m *matrix) open(t *testing.T) {
 	m.runs = w
 }
 
-// close reports how a cell went. It may have ended the loop.
+// close reports the result of a cell. ended says that the cell has ended the home loop.
 func (m *matrix) close(t *testing.T, err error, ended bool) {
 	var hung *hang
 	switch {
 	case errors.As(err, &hung):
-		m.runs = nil // it can't be ended
+		m.runs = nil // its Run can't be ended
 	case ended:
 		m.runs.other.end()
 		m.runs = nil

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Refusing is an address of the loopback at which connections are refused until the test ends. Its port is bound, and
-// not free: a free one may be the next that anybody gets, the test's own server among them.
+// Refusing returns a loopback address that refuses connections until the test ends. Its port is bound but does not
+// listen. A free port would not do: the kernel may give it to the next socket, even to the test's own server.
 func Refusing(t testing.TB) string {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
@@ -57,7 +57,7 @@ func Swallow(ap netip.AddrPort) (addr netip.AddrPort, undo func(), err error) {
 	if err != nil {
 		return ap, undo, err
 	}
-	// Connections of others that are over may still have the port.
+	// Closed connections of other programs may still occupy the port.
 	if err := syscall.SetsockoptInt(ln, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
 		return ap, undo, err
 	}
@@ -77,7 +77,7 @@ func Swallow(ap netip.AddrPort) (addr netip.AddrPort, undo func(), err error) {
 	case *syscall.SockaddrInet6:
 		ap = netip.AddrPortFrom(ap.Addr(), uint16(name.Port))
 	}
-	for waiting := 0; waiting < 2; { // until two of them get no answer
+	for waiting := 0; waiting < 2; { // until two connections get no answer
 		fd, err := socket()
 		if err != nil {
 			return ap, undo, err
@@ -91,7 +91,7 @@ func Swallow(ap netip.AddrPort) (addr netip.AddrPort, undo func(), err error) {
 	return ap, undo, nil
 }
 
-// Sockaddr is an address as system calls take it.
+// Sockaddr converts an address to the form that system calls take.
 func Sockaddr(ap netip.AddrPort) syscall.Sockaddr {
 	if ap.Addr().Is6() {
 		return &syscall.SockaddrInet6{Port: int(ap.Port()), Addr: ap.Addr().As16()}
@@ -99,7 +99,7 @@ func Sockaddr(ap netip.AddrPort) syscall.Sockaddr {
 	return &syscall.SockaddrInet4{Port: int(ap.Port()), Addr: ap.Addr().As4()}
 }
 
-// Silent is an address of the loopback at which a dial gets no answer until the test ends.
+// Silent returns a loopback address at which a dial gets no answer until the test ends.
 func Silent(t testing.TB) string {
 	t.Helper()
 	addr, undo, err := Swallow(netip.MustParseAddrPort("127.0.0.1:0"))
@@ -110,7 +110,8 @@ func Silent(t testing.TB) string {
 	return addr.String()
 }
 
-// Lockable says why the process may not lock so much memory, as a send without a copy does while it lasts.
+// Lockable returns an error if the process may not lock as much memory as mem, as a send without a copy does until its
+// end.
 func Lockable(mem []byte) error {
 	if err := syscall.Mlock(mem); err != nil {
 		return os.NewSyscallError("mlock", err)

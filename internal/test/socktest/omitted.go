@@ -10,17 +10,17 @@ import (
 	"testing"
 )
 
-// omission is what the matrix does without, and why: callbacks everywhere, others in simulated worlds. Of the names
-// those that are empty stand for all; there may be several rows and events.
+// omission names cells that the matrix leaves out, and says why. It holds in simulated worlds; for callbacks it holds
+// everywhere. An empty name stands for all; row and event may have several names, separated by blanks.
 type omission struct {
-	of         string // sock, or the type
+	of         string // a handle's type, or sock for all except File
 	net, who   string
 	row, event string
-	gives      error // the call is made all the same, and gets this
+	gives      error // the plain call is made all the same, and must fail with this
 	why        string
 }
 
-// Reasons that several have.
+// Reasons that several omissions have.
 const (
 	noGoroutines  = "in a world without goroutines nobody acts but tasks: another's call is refused with loop.ErrLeft"
 	filesForTasks = "a world's files are for tasks alone: a goroutine's call is refused with loop.ErrLeft"
@@ -29,11 +29,11 @@ const (
 	rawCalls      = "the function is given a number that is no descriptor of the system's"
 )
 
-// timeouts are the events that a deadline brings to a call that waits.
+// timeouts are the events in which a call that waits meets a deadline.
 const timeouts = "deadline-moved deadline-flickers deadline-past deadline-ahead deadline-ahead-partial " +
 	"partial-deadline"
 
-// omitted is all of it.
+// omitted lists all omissions.
 var omitted = []omission{
 	{of: "File", who: "callback", why: "a callback must not wait for a disk: tasks read for it, by event.Go"},
 	{of: "UnixPacketConn", who: "callback", why: "package event has no datagrams of Unix sockets"},
@@ -121,7 +121,7 @@ var omitted = []omission{
 	{of: "PacketConn", row: "SetGRO", gives: syscall.ENOPROTOOPT, why: "the kernel in memory joins no datagrams"},
 }
 
-// omits is why the matrix does without a cell, in a world or outside; nil: it does not.
+// omits returns why the matrix leaves out a cell, in a world or outside; nil: it does not.
 func omits(world bool, of, net, who, row, event string) *omission {
 	i := slices.IndexFunc(omitted, func(e omission) bool {
 		is := func(want, got string) bool { return want == "" || slices.Contains(strings.Fields(want), got) }
@@ -134,7 +134,7 @@ func omits(world bool, of, net, who, row, event string) *omission {
 	return &omitted[i]
 }
 
-// OmittedComplete fails for names of what worlds do without that there are not, and for reasons that are missing.
+// OmittedComplete fails for omissions that name something that does not exist, and for those without a reason.
 func OmittedComplete(t *testing.T) {
 	var ofs, nets, whos, evs []string
 	rows := map[string][]string{}

@@ -16,24 +16,24 @@ import (
 	"ringo/sim"
 )
 
-// Paced is a world in which time passes as outside of it, so that a test's goroutines can be its peers: what they ask
-// is done by tasks of the peers', while they wait. Its history is not its seed's alone.
+// Paced is a world whose clock follows the real one, so that goroutines of a test can be its peers: tasks of the peers'
+// loop do what the goroutines ask for, while they wait. What happens in it does not depend on its seed alone.
 type Paced struct {
 	t     testing.TB
 	s     *simulated
 	asks  chan func()
 	drain atomic.Bool
 	close atomic.Bool
-	begun bool          // a world that fails is played again, without its goroutines
-	ended chan struct{} // the program has
-	over  chan struct{} // the world is
-	err   error         // of the program
+	begun bool          // set by the first play: a failed world is not played again, as its goroutines are gone
+	ended chan struct{} // closed when the program has ended
+	over  chan struct{} // closed when the world has ended
+	err   error         // the program's error
 }
 
-// paced are the worlds under way, by the names of their tests.
+// paced maps the names of tests to their worlds under way.
 var paced sync.Map
 
-// pacedOf is the world of a test, or of the one that it is a part of; nil: it has none.
+// pacedOf returns the world of a test or of the test that it is a part of, or nil if there is none.
 func pacedOf(t testing.TB) *Paced {
 	for name := t.Name(); ; {
 		if p, ok := paced.Load(name); ok {
@@ -47,13 +47,14 @@ func pacedOf(t testing.TB) *Paced {
 	}
 }
 
-// pace is how far the world's clock goes on at once, and paceMost how far it does where this thread has not run.
+// pace is how far the world's clock advances at a time, and paceMost how far at most if this thread has not run for a
+// while.
 const (
 	pace     = 100 * time.Microsecond
 	paceMost = 10 * time.Millisecond
 )
 
-// StartPaced begins a Run in a world, which ends with the test. A test has one at a time.
+// StartPaced begins a Run in a world that ends with the test. A test may have one at a time.
 func StartPaced(t testing.TB, cfg ringo.Config, fn func(l *ringo.Loop) error) *Paced {
 	t.Helper()
 	p := &Paced{t: t, asks: make(chan func(), 64), ended: make(chan struct{}), over: make(chan struct{})}
@@ -123,7 +124,7 @@ func (p *Paced) play(w *sim.World, cfg ringo.Config, fn func(l *ringo.Loop) erro
 	s.l.Go(leave.Close)
 }
 
-// ask has a task of the peers' call f. Any goroutine of the test's may.
+// ask makes a task of the peers' loop call f. Any goroutine of the test may call it.
 func (p *Paced) ask(f func() error) (err error) {
 	done := make(chan struct{})
 	select {
@@ -139,7 +140,7 @@ func (p *Paced) ask(f func() error) (err error) {
 	}
 }
 
-// Stop has the program end as the end of its context does, and gives its error.
+// Stop ends the program as the end of its context does, and returns its error.
 func (p *Paced) Stop() error {
 	p.drain.Store(true)
 	select {
@@ -149,7 +150,7 @@ func (p *Paced) Stop() error {
 	return p.err
 }
 
-// end ends the world, and what is open in it.
+// end ends the world, and closes what is open in it.
 func (p *Paced) end() {
 	p.close.Store(true)
 	<-p.over
@@ -177,5 +178,5 @@ func onLoopPaced(t *testing.T, cfg ringo.Config, body func(l *ringo.Loop)) {
 
 }
 
-// Ended is closed when the program has ended.
+// Ended returns a channel that is closed when the program has ended.
 func (p *Paced) Ended() <-chan struct{} { return p.ended }

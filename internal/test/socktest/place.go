@@ -20,86 +20,89 @@ import (
 	"ringo/internal/test/patience"
 )
 
-// place is where cells happen: on the system's kernel, with peers of package net and os, or in a simulated world,
-// where nobody acts but tasks. Who calls its methods is who runs a cell: the test's goroutine, or a task.
+// place is where cells run: on the system's kernel, with peers of packages net and os, or in a simulated world, where
+// only tasks act. Its methods are for the runner of a cell: the test's goroutine, or in a world a task.
 type place interface {
 	latch() latch
 	guard() guard
-	// begin runs f beside the cell: as somebody who may use what belongs to a loop and is no caller of the cell's, or,
-	// if that is nil, what belongs to the peer.
+	// begin runs f beside the cell. f may use what belongs to loop l and counts as none of the cell's callers; with a
+	// nil l it may use what belongs to the peer.
 	begin(l *ringo.Loop, f func())
-	// pass lets time pass.
+	// pass lets d pass.
 	pass(d time.Duration)
 	now() time.Time
-	// stand has a loop stand still until then, f called when it begins to, and meanwhile, if not nil, while it does.
+	// stand keeps a loop from running until the given time. It calls f as soon as the loop stands still, and then
+	// meanwhile, if not nil.
 	stand(r *run, until time.Time, f func() error, meanwhile func()) error
-	// another is a kind of callers whose turn is not k's: one of the loop's tasks, or none.
+	// another returns a kind of caller that takes its turn separately from k: a task of the loop, or a goroutine.
 	another(k *caller) *caller
-	// closes reports whether what belonged to a loop that has ended can be closed once more.
+	// closes reports whether a handle whose loop has ended can be closed once more.
 	closes() bool
 
-	// connect makes two ends. full fills the one towards the peer, loose leaves both of datagrams unconnected.
+	// connect makes two connected ends. full fills the direction towards the peer; loose leaves datagram sockets
+	// unconnected.
 	connect(w *runs, n *network, full, loose bool) (*ends, error)
-	// listens is where a listener of the network can be.
+	// listens returns an address for a listener of the network.
 	listens(n *network) string
 	// dial connects to a listener, as a peer.
 	dial(network, address string) (io.Closer, error)
-	// source makes a file with bytes of the stream, whose position is at.
+	// source makes a file with size bytes of the stream, positioned at at.
 	source(w *runs, at, size int) (source, error)
 
-	// newPipe makes one with little room, of which the end to read or to write is a file.
+	// newPipe makes a pipe with little room. The end to write, or else the end to read, is a file.File.
 	newPipe(writes bool) (*pipeEnds, error)
-	// disk has files for tests; folder is one of its.
+	// disk returns the place's files; folder makes a directory for one test.
 	disk() disk
 	folder(t *testing.T) string
 }
 
-// pipeEnds are a pipe's. in is how many bytes of the stream were written until nothing more fitted, if ours writes.
+// pipeEnds are the two ends of a pipe. in is how many bytes of the stream were written until it was full, if ours is
+// the end to write.
 type pipeEnds struct {
 	ours  *file.File
 	other otherEnd
 	in    int
 }
 
-// otherEnd is who runs the cell's.
+// otherEnd is the end that the runner of the cell uses.
 type otherEnd interface {
 	io.ReadWriteCloser
 	SetDeadline(t time.Time) error
 }
 
-// disk reads and writes whole files, for who runs a cell.
+// disk reads and writes whole files, for the runner of a cell.
 type disk struct {
 	read  func(name string) ([]byte, error)
 	write func(name string, data []byte, perm fs.FileMode) error
 }
 
-// source is a file that is sent. Its close is who runs the cell's.
+// source is a file to send. The runner of the cell closes it.
 type source interface {
 	io.ReaderAt
 	io.ReadSeekCloser
 	syscall.Conn
 }
 
-// awaited is something that happens once.
+// awaited is something that happens once. await waits for it, with a time limit.
 type awaited interface{ await() error }
 
-// latch is opened once, by anybody.
+// latch is opened once, by any caller.
 type latch interface {
 	awaited
 	open()
 }
 
-// guard is a lock, and a condition of what it guards.
+// guard is a lock with a condition variable.
 type guard interface {
 	sync.Locker
 	Wait()
 	Broadcast()
 }
 
-// system is the system's kernel, where goroutines act.
+// system is the place on the system's kernel, where goroutines act.
 type system struct{}
 
-// channel is a latch of goroutines.
+// channel is a latch for goroutines.
 type channel chan struct{}
 
 func (c channel) open() { close(c) }
@@ -115,7 +118,7 @@ func (system) pass(d time.Duration)          { time.Sleep(d) }
 func (system) now() time.Time                { return time.Now() }
 func (system) closes() bool                  { return true }
 
-// monitor is a guard of goroutines.
+// monitor is a guard for goroutines.
 type monitor struct {
 	sync.Mutex
 	sync.Cond
@@ -173,7 +176,7 @@ func (system) source(_ *runs, at, size int) (source, error) {
 	return f, nil
 }
 
-// fillFile writes the stream into a file, and goes to a place.
+// fillFile writes the first size bytes of the stream into a file, and seeks to at.
 func fillFile(f io.WriteSeeker, at, size int) error {
 	_, err := f.Write(stream(0, size))
 	if err == nil {

@@ -13,10 +13,10 @@ import (
 	"ringo/internal/loop"
 )
 
-// RefusedInWorlds has those call who may not in a simulated world: a task of another host, and a goroutine. Each method
-// refuses them, and the world fails; see answersAll for the others.
+// RefusedInWorlds makes the callers call that have no right to in a simulated world: a task of another host, and a
+// goroutine. Each method must refuse them, and the world must fail. answersAll names the exceptions.
 func RefusedInWorlds(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir()) // for the pages of worlds that fail
+	t.Setenv("TMPDIR", t.TempDir()) // for the pages that failed worlds write
 	for _, h := range handles {
 		of := h.of.Elem().Name()
 		for _, n := range networks {
@@ -40,12 +40,12 @@ func RefusedInWorlds(t *testing.T) {
 	}
 }
 
-// strangers are those callers. Each world has its own other host.
+// strangers are those callers. Each world makes its own other host.
 var strangers = []*caller{{name: "goroutine"}, {name: "another-host"}}
 
 func (k *caller) isTask() bool { return k != strangers[0] }
 
-// verdict is a test whose failures are only noted.
+// verdict is a test whose failures are only recorded.
 type verdict struct {
 	testing.TB
 	text string
@@ -73,8 +73,8 @@ func refused(t *testing.T, n *network, who *caller, r *row, listen bool) {
 	}
 }
 
-// answersAll reports whether a method may answer those who are no tasks of the handle's host: it looks at what does
-// not change, sets a word, or goes by a task of the handle's loop for which any task can wait.
+// answersAll reports whether a method may answer callers that are no tasks of the handle's host, because it only looks
+// at what does not change, sets one word, or acts through a task of the handle's loop, for which any task can wait.
 func answersAll(r *row, who *caller) bool {
 	switch r.method {
 	case "SetZeroCopy":
@@ -85,7 +85,7 @@ func answersAll(r *row, who *caller) bool {
 	return r.stays && !r.ends
 }
 
-// intrude makes the call, and tells at once what it gives: a world that has failed stops.
+// intrude makes the call and passes its error to told at once, before it returns: a world that has failed stops.
 func (x *cell) intrude(told func(err error)) error {
 	if err := x.intrudes(); err != nil {
 		return err
@@ -113,7 +113,7 @@ func (x *cell) intrude(told func(err error)) error {
 	return within("a goroutine's call", done)
 }
 
-// intrudes makes what the call is on.
+// intrudes makes the handle or listener that the call is on.
 func (x *cell) intrudes() (err error) {
 	if x.listen {
 		x.newListener()

@@ -8,14 +8,14 @@ import (
 	"ringo"
 )
 
-// report is what was wrong in a cell.
+// report collects what was wrong in a cell.
 type report struct{ faults []error }
 
 func (r *report) fault(format string, args ...any) {
 	r.faults = append(r.faults, fmt.Errorf(format, args...))
 }
 
-// must notes an error that has no place in any cell.
+// must records an error that no cell should have.
 func (r *report) must(what string, err error) {
 	if err != nil {
 		r.fault("%s: %w", what, err)
@@ -29,7 +29,8 @@ type trial struct {
 	report
 }
 
-// inTime has somebody run f, who may use what belongs to a loop and is no caller of the cell's; that must end.
+// inTime runs f beside the cell and records its error, or a fault if f does not end in time. f may use what belongs to
+// loop l and counts as none of the cell's callers.
 func (x *trial) inTime(l *ringo.Loop, what string, f func() error) {
 	done := x.latch()
 	var err error

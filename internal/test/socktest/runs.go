@@ -17,10 +17,10 @@ import (
 	"ringo/internal/test/drivertest"
 )
 
-// errDead is what drivers die of here.
+// errDead is the error that drivers die of in these tests.
 var errDead = errors.New("dead on purpose")
 
-// runs are the loop that handles belong to, another of a Run of its own, and where they are.
+// runs are two Runs of one loop each, the one that handles belong to and another, and the place where they run.
 type runs struct {
 	place
 	home, other *run
@@ -30,13 +30,13 @@ type runs struct {
 type run struct {
 	l      *ringo.Loop
 	driver *drivertest.Victim
-	cancel func() // begins its drain
+	cancel func() // starts its drain
 	leave  func() // ends the Run; nil: cancel does
 	ended  awaited
-	err    func() error // behind its end
+	err    func() error // the Run's error, once it has ended
 }
 
-// newRuns makes Runs of which the first drains for as long as a cell lets it, or not at all.
+// newRuns starts two Runs. With drains the first one drains until the cell ends it; otherwise it does not drain.
 func newRuns(driver string, drains bool) (*runs, error) {
 	grace := time.Duration(-1)
 	if drains {
@@ -54,10 +54,10 @@ func newRuns(driver string, drains bool) (*runs, error) {
 	return &runs{system{}, home, other}, nil
 }
 
-// opening is held from open.Through to its end.
+// opening is held while open.Through is in effect: it replaces a function of the whole process.
 var opening sync.Mutex
 
-// config is that of the Runs, but for its driver.
+// config returns the Config of the Runs, without a driver.
 func config(grace time.Duration) ringo.Config {
 	return ringo.Config{Loops: 1, Grace: grace, Buffers: 8, BufferSize: 1024, Leases: 4, StallLimit: -1}
 }
@@ -102,10 +102,10 @@ func newRun(driver string, grace time.Duration) (*run, error) {
 	}
 }
 
-// do runs f as a task.
+// do runs f as a task and waits for it.
 func (r *run) do(f func()) { r.l.Go(f).Wait() }
 
-// end ends the Run, and returns what it ended with.
+// end ends the Run, and returns its error.
 func (r *run) end() error {
 	r.cancel()
 	if r.leave != nil {
@@ -123,8 +123,8 @@ func (r *run) wait() error {
 
 func (w *runs) end() error { return errors.Join(w.home.end(), w.other.end()) }
 
-// settle gives a call that has begun the time to get where it waits. It is no
-// synchronisation: what a cell wants holds wherever the call is.
+// settle gives a call that has begun the time to reach the point where it waits. It guarantees nothing: what a cell
+// checks must hold wherever the call has got to.
 func (w *runs) settle() {
 	for _, r := range []*run{w.home, w.other, w.home} {
 		r.do(func() {})
@@ -132,13 +132,13 @@ func (w *runs) settle() {
 	w.pass(200 * time.Microsecond)
 }
 
-// caller is a kind of callers.
+// caller is a kind of caller.
 type caller struct {
 	name      string
-	own       bool               // a task of the handle's loop
-	on        func(w *runs) *run // nil: an ordinary goroutine
+	own       bool               // it is a task of the handle's loop
+	on        func(w *runs) *run // the Run whose task it is; nil: it is an ordinary goroutine
 	wrap      func(f func())
-	callbacks bool // it goes on in callbacks of the handle's loop
+	callbacks bool // its calls go on in callbacks of the handle's loop
 }
 
 var callers = []*caller{
@@ -152,10 +152,10 @@ var callers = []*caller{
 // pending is a call under way.
 type pending struct {
 	begun, done latch
-	task        *ringo.Task // nil: a goroutine
+	task        *ringo.Task // the task that makes it; nil: a goroutine does
 }
 
-// start has a caller run f, under a time limit if there is one.
+// start makes a caller run f, under WithTimeout if limit is not 0.
 func (k *caller) start(w *runs, limit time.Duration, f func()) *pending {
 	p := &pending{begun: w.latch(), done: w.latch()}
 	body := func() {
@@ -186,10 +186,10 @@ func (k *caller) start(w *runs, limit time.Duration, f func()) *pending {
 	return p
 }
 
-// run has a caller run f, and waits for it.
+// run makes a caller run f, and waits for its end.
 func (k *caller) run(w *runs, f func()) error { return within("a "+k.name, k.start(w, 0, f).done) }
 
-// within waits for something, and fails if it does not come.
+// within waits for done, and fails if it does not come in time.
 func within(what string, done awaited) error {
 	if err := done.await(); err != nil {
 		return &hang{what, err, stacks()}
@@ -197,7 +197,7 @@ func within(what string, done awaited) error {
 	return nil
 }
 
-// hang is a wait that did not end. Who hangs has things that the next cells would need.
+// hang is the error of a wait that did not end. The call that hangs still holds what the next cells would need.
 type hang struct {
 	what   string
 	why    error
@@ -206,7 +206,7 @@ type hang struct {
 
 func (h *hang) Error() string { return h.what + ": " + h.why.Error() + "\n" + h.stacks }
 
-// stacks are those of goroutines in the packages that are tested, and of loops.
+// stacks returns the stacks of goroutines in the packages under test, and of loops.
 func stacks() string {
 	b := make([]byte, 4<<20)
 	var in []string

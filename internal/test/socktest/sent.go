@@ -4,23 +4,23 @@ package socktest
 
 import "fmt"
 
-// sent is what two writers, one behind the other, have sent behind what was there before: each the stream from there
-// on, so that the second begins where the first has begun.
+// sent is what two writers, one waiting for the other, have sent after the bytes that were there before. Each of them
+// sends the stream from that same place on, so that the second repeats what the first began with.
 type sent struct {
-	in       int // what was there before
-	ahead, n int // what the first writer sent, and the second, as their calls say
+	in       int // how many bytes were there before
+	ahead, n int // how many bytes the first and the second writer sent, according to their calls
 	more     bool
 	less     bool
 }
 
-// check looks at what came: all of that and nothing else. Each may have sent more than its call says, if more; and
-// what came last may be lost, if less.
+// check checks that got is those bytes and nothing else. With more, each writer may have sent more than its call says;
+// with less, bytes at the end may be lost.
 func (s *sent) check(got []byte) error {
 	want := s.in + s.ahead + s.n
 	if len(got) > want && !s.more || len(got) < want && !s.less {
 		return fmt.Errorf("%d bytes came behind %d, and the calls sent %d and %d", len(got)-s.in, s.in, s.ahead, s.n)
 	}
-	same := Mismatch(got, 0) // up to there all may be the first writer's
+	same := Mismatch(got, 0) // the first writer may have sent everything up to there
 	if same < 0 {
 		same = len(got)
 	}

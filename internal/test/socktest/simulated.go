@@ -21,16 +21,16 @@ import (
 	"ringo/sock"
 )
 
-// simulated is a simulated world. A task of a loop of its own runs the cell, and has the peers.
+// simulated is the place in a simulated world. A task of a loop of its own runs the cell and uses the peers.
 type simulated struct {
 	w          *sim.World
-	here, away *sim.Host   // of the handles, and of the peers
-	l          *ringo.Loop // whose task runs the cell
+	here, away *sim.Host   // the hosts of the handles and of the peers
+	l          *ringo.Loop // the loop whose task runs the cell
 	stormy     bool
 	names      int
 }
 
-// inWorld has a cell run in the world of a seed, in a storm or not. Its peers are on another host, where the network
+// inWorld runs a cell in the world of a seed, in a storm if there is one. The peers are on another host if the network
 // reaches one.
 func inWorld(t testing.TB, seed uint64, n *network, drains bool, storm *Storm,
 	cell func(w *runs) (ended bool, err error)) {
@@ -47,9 +47,9 @@ func inWorld(t testing.TB, seed uint64, n *network, drains bool, storm *Storm,
 		if s.stormy = storm != nil; s.stormy {
 			defer func() { storm.came.Add(int64(len(w.Faults()))) }()
 			s.storm(n == nil || n.packets)
-		} else if seed > 1 { // no faults, but what programs have to expect
+		} else if seed > 1 { // no faults beyond what every program has to expect
 			w.Link = sim.Link{Latency: 20 * time.Microsecond, Split: 0.2}
-			if n != nil && !n.packets { // which would overtake each other
+			if n != nil && !n.packets { // datagrams would overtake each other
 				w.Link.Jitter = 300 * time.Microsecond
 			}
 			s.here.Calls.ShortSend, s.away.Calls.ShortSend = 0.1, 0.1
@@ -61,7 +61,7 @@ func inWorld(t testing.TB, seed uint64, n *network, drains bool, storm *Storm,
 			ended, err := cell(all)
 			var hung *hang
 			if errors.As(err, &hung) {
-				return err // what hangs has no end
+				return err // a call that hangs can't be ended
 			}
 			if err = errors.Join(err, all.other.end()); !ended {
 				err = errors.Join(err, all.home.end())
@@ -71,7 +71,7 @@ func inWorld(t testing.TB, seed uint64, n *network, drains bool, storm *Storm,
 	})
 }
 
-// newRun begins a Run. It is the script's.
+// newRun starts a Run. Only the world's script may call it.
 func (s *simulated) newRun(grace time.Duration) *run {
 	opening.Lock()
 	defer opening.Unlock()
@@ -83,7 +83,7 @@ func (s *simulated) newRun(grace time.Duration) *run {
 	left := ringo.NewChan[struct{}](0)
 	p := s.here.Run(&cfg, func(l *ringo.Loop) error {
 		r.l, r.driver = l, mortal.Of((*loop.Loop)(l).Ops())
-		left.Recv() // until somebody closes it, or the Run ends
+		left.Recv() // until it is closed, or the Run ends
 		return nil
 	})
 	if !s.w.RunUntil(time.Second, func() bool { return r.l != nil }) {
@@ -96,13 +96,13 @@ func (s *simulated) newRun(grace time.Duration) *run {
 	return r
 }
 
-// condition is what comes about.
+// condition is an awaited that holds once done returns true.
 type condition struct {
 	s    *simulated
 	done func() bool
 }
 
-// await asks again and again, as nobody tells.
+// await checks the condition again and again, at growing intervals of at most 1 ms: nothing announces the change.
 func (c condition) await() error {
 	end := c.s.now().Add(virtualMax)
 	for nap := 5 * time.Microsecond; !c.done(); nap = min(2*nap, time.Millisecond) {
@@ -114,7 +114,7 @@ func (c condition) await() error {
 	return nil
 }
 
-// flag is a latch of tasks and goroutines.
+// flag is a latch for tasks and goroutines.
 type flag struct {
 	condition
 	opened atomic.Bool
@@ -143,7 +143,7 @@ func (s *simulated) begin(l *ringo.Loop, f func()) {
 	l.Go(f)
 }
 
-// by has a task of a loop run f.
+// by makes a task of a loop run f, and waits for it.
 func (s *simulated) by(l *ringo.Loop, what string, f func() error) (err error) {
 	done := s.latch()
 	s.begin(l, func() { defer done.open(); err = f() })
@@ -156,7 +156,7 @@ func (s *simulated) by(l *ringo.Loop, what string, f func() error) (err error) {
 func (s *simulated) pass(d time.Duration) { s.l.Sleep(d) }
 func (s *simulated) now() time.Time       { return s.w.Now() }
 
-// closes: a loop that has ended has no tasks, and only they could close what was its.
+// closes is false: only tasks of its loop could close a handle, and a loop that has ended has none.
 func (s *simulated) closes() bool { return false }
 
 func (s *simulated) another(k *caller) *caller {
@@ -179,7 +179,7 @@ func (s *simulated) stand(r *run, until time.Time, f func() error, meanwhile fun
 	return err
 }
 
-// address is where a socket of the network can be on a host.
+// address returns an address for a socket of the network on host h.
 func (s *simulated) address(n *network, h *sim.Host) string {
 	if n.routed() {
 		return net.JoinHostPort(h.Addr().String(), "0")
@@ -194,7 +194,7 @@ func (s *simulated) dial(network, address string) (io.Closer, error) {
 	return (&sock.Dialer{Timeout: virtualMax}).Dial(s.l, network, address)
 }
 
-// remote is a file of tasks of another host than the cell's.
+// remote is a file.File of tasks of another loop than the cell's.
 type remote struct {
 	*file.File
 	s *simulated
@@ -251,7 +251,7 @@ func (s *simulated) connect(w *runs, n *network, full, loose bool) (e *ends, err
 	return e, e.peer.SetDeadline(s.now().Add(virtualMax))
 }
 
-// stream makes a connection, of which the seed says who dials.
+// stream makes a connection; the seed decides which side dials.
 func (s *simulated) stream(e *ends, home *ringo.Loop, n *network) error {
 	listens, dials, at := s.l, home, s.away
 	if s.w.Rand().IntN(2) == 0 {
@@ -334,9 +334,10 @@ func (s *simulated) unixgram(e *ends, home *ringo.Loop, n *network, loose bool) 
 	})
 }
 
-// fill has the handle send the stream until nothing more fits: what finds no room for a while finds none. A task of
-// the handle's loop calls it. A datagram has a turn of its own: one that waits for its turn while the host stands still
-// finds its deadline over, and has not looked for room. A stream would fill more buffers than its peer empties in time.
+// fill makes the handle send the stream until nothing more fits: it takes a write that finds no room for 1 ms as proof.
+// A task of the handle's loop calls it. It yields before each datagram, so that each is sent in a turn of its own: a
+// write that waits for its turn while the host stands still would find its deadline over without having looked for
+// room. A stream does not yield: it would fill more buffers than its peer can empty in time.
 func (s *simulated) fill(home *ringo.Loop, e *ends, n *network, loose bool) error {
 	if c, ok := e.c.(*sock.Conn); ok {
 		c.SetBatching(false)

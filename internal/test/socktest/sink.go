@@ -4,16 +4,16 @@ package socktest
 
 import "io"
 
-// sink reads what a peer gets, as much as it is allowed to.
+// sink reads what a peer gets, up to the number of bytes that it is allowed.
 type sink struct {
 	guard
-	allowed int // -1: all
+	allowed int // how many bytes; -1: all
 	got     []byte
 	over    bool
 	done    latch
 }
 
-// collect makes a sink that reads nothing yet.
+// collect makes a sink that does not read anything yet.
 func collect(p place, r io.Reader) *sink {
 	s := &sink{guard: p.guard(), done: p.latch()}
 	p.begin(nil, func() { s.read(r) })
@@ -45,10 +45,10 @@ func (s *sink) read(r io.Reader) {
 	}
 }
 
-// open lets it read all.
+// open allows the sink to read everything.
 func (s *sink) open() { s.allow(-1) }
 
-// allow lets it read so many bytes.
+// allow sets how many bytes the sink may read in all.
 func (s *sink) allow(n int) {
 	s.Lock()
 	defer s.Unlock()
@@ -56,7 +56,7 @@ func (s *sink) allow(n int) {
 	s.Broadcast()
 }
 
-// awaitBytes waits until so many bytes are there, or the end.
+// awaitBytes waits until n bytes have been read, or the stream has ended.
 func (s *sink) awaitBytes(n int) {
 	s.Lock()
 	defer s.Unlock()
@@ -65,7 +65,7 @@ func (s *sink) awaitBytes(n int) {
 	}
 }
 
-// bytes is what it has.
+// bytes returns a copy of what the sink has read.
 func (s *sink) bytes() []byte {
 	s.Lock()
 	defer s.Unlock()

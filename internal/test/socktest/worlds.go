@@ -10,13 +10,13 @@ import (
 	"ringo/sim"
 )
 
-// RunWorlds is Run in simulated worlds, for tasks: each cell is a world of its own, of each of the seeds from 1 on. Of
-// so many cells as part says one is played.
+// RunWorlds is Run in simulated worlds, with tasks as callers. Each cell runs in a world of its own for each of the
+// seeds from 1 on. One cell in part runs.
 func RunWorlds(t *testing.T, seeds, part int) {
 	runWorlds(t, matrix{worlds: uint64(seeds), part: uint64(part)})
 }
 
-// RunGoroutines is RunWorlds for goroutines.
+// RunGoroutines is RunWorlds with goroutines as callers.
 func RunGoroutines(t *testing.T, seeds, part int) {
 	runWorlds(t, matrix{worlds: uint64(seeds), part: uint64(part), beside: true})
 }
@@ -63,7 +63,7 @@ func (m *matrix) fileInWorld(t *testing.T, seed uint64, make func() *fileCell) {
 	})
 }
 
-// tb is the test for its worlds.
+// tb returns the test for the worlds, marked for goroutines if the callers are goroutines.
 func (m *matrix) tb(t *testing.T) testing.TB {
 	if m.beside {
 		return sim.Goroutines(t)
@@ -71,7 +71,7 @@ func (m *matrix) tb(t *testing.T) testing.TB {
 	return t
 }
 
-// omits reports whether the matrix does without a cell, or what its call is refused with.
+// omits reports whether the matrix leaves out a cell, or else the error with which the place refuses its call.
 func (m *matrix) omits(of, net, who, row, event string) (refused error, omitted bool) {
 	switch o := omits(m.worlds > 0, of, net, who, row, event); {
 	case o == nil:
@@ -87,7 +87,7 @@ func (m *matrix) inWorlds(t *testing.T, make func() *cell) {
 	for _, seed := range m.seeds(t) {
 		first := make()
 		inWorld(m.tb(t), seed, first.net, first.ev.drains, m.storm, func(w *runs) (ended bool, err error) {
-			x := make() // a failed world is played again
+			x := make() // a new one for each time: a failed world is played again
 			x.runs = w
 			return x.ev.ended, x.run()
 		})
