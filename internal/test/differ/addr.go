@@ -5,10 +5,10 @@ import (
 	"sync"
 )
 
-// Reserve takes what the process keeps for good, for those who look for leaks.
+// Reserve opens what the process keeps until its end, so that checks for leaks count it from the start.
 func Reserve() { nobodyListens() }
 
-// nobodyListens is an address of TCP that is taken, and where nobody listens: a connection's own end.
+// nobodyListens returns a TCP address that is in use, but not by a listener: it is a connection's own end.
 var nobodyListens = sync.OnceValue(func() string {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -27,5 +27,5 @@ var nobodyListens = sync.OnceValue(func() string {
 	return c.LocalAddr().String()
 })
 
-// taken is what stays open for as long as the process lives.
+// taken stays open until the process ends.
 var taken []net.Conn

@@ -12,26 +12,26 @@ import (
 	"ringo/sock"
 )
 
-// callbacks are the actors of one loop that go on in its callbacks.
+// callbacks are the actors of one loop whose calls go on in its callbacks.
 type callbacks struct {
 	eventtest.Actors
-	refusals int // that are to be told
+	refusals int // how many refusals have yet to be reported
 }
 
-// callbackWorld is the world of an actor in callbacks. What has no callbacks a task does for it.
+// callbackWorld is the World of an actor in callbacks. For what has no callbacks it uses a task.
 type callbackWorld struct {
 	*ringoWorld
 	*eventtest.Actor
 	b *callbacks
 }
 
-// begin has an actor go on in callbacks of w's loop. A task calls it.
+// begin starts an actor in callbacks of w's loop. A task calls it.
 func (b *callbacks) begin(w *ringoWorld, body func(w World)) {
 	a := &callbackWorld{ringoWorld: w, b: b}
 	a.Actor = b.Begin(w.l, a, func() { body(a) })
 }
 
-// Aside has a task do what may wait.
+// Aside makes a task run f, which may wait.
 func (a *callbackWorld) Aside(f func()) { a.Actor.Aside(f) }
 
 func (a *callbackWorld) Within(t time.Duration, d Deadline, f func(ctx context.Context) error) error {
@@ -43,7 +43,7 @@ func (a *callbackWorld) Within(t time.Duration, d Deadline, f func(ctx context.C
 	return f(context.Background())
 }
 
-// byCallbacks is in the place of a loop: callbacks of the actor's own are to have what is made.
+// byCallbacks takes the place of a loop's number: what is made belongs to callbacks of the actor's own loop.
 const byCallbacks = -1
 
 func (a *callbackWorld) Listen(on int, network, address string) (ln Listener, err error) {
@@ -84,7 +84,7 @@ func (a *callbackWorld) Serve(ln Listener, how int) (stop func() error) {
 		return a.ringoWorld.Serve(ln, how)
 	}
 	l.Listener.Serve, l.how = l.serve, how
-	for _, c := range l.Got { // who was quick
+	for _, c := range l.Got { // clients that were quick
 		l.b.Wrong("a connection of a server was accepted before: %v", c.LocalAddr())
 	}
 	return func() error {
@@ -118,19 +118,20 @@ func (a *callbackWorld) hand(c Conn) (Conn, error) {
 	return made, nil
 }
 
-// adopt is for a task of the loop.
+// adopt gives s to the callbacks. A task of the loop calls it.
 func (b *callbacks) adopt(s *sock.Conn) (*eventConn, error) {
 	c := b.newConn()
 	return c, c.Adopt(s)
 }
 
-// stop stops the loop, which closes what is given, and tries what is begun behind that: all is refused, and told so
-// once if no error can be returned. What begins who is told that is told to nobody.
+// stop stops the loop, which closes conns and lns, and then tries to begin further calls. Each of them must be refused:
+// by an error, or, where no error can be returned, by one call with ErrStopped. What the refused callback itself begins
+// must get no answer at all.
 func (a *callbackWorld) stop(conns []*eventConn, lns []*eventListener) {
 	b := a.b
 	a.Until(func() bool { return b.Live == 1 })
 	for _, c := range conns {
-		c.Flush() // the rest would be dropped
+		c.Flush() // Stop would drop the rest
 		c.Closing = true
 	}
 	open := func() bool {
@@ -138,7 +139,7 @@ func (a *callbackWorld) stop(conns []*eventConn, lns []*eventListener) {
 			slices.ContainsFunc(lns, func(ln *eventListener) bool { return !ln.Closed })
 	}
 	b.Stopping = true
-	if b.E.Stop(); open() { // else it was over at once
+	if b.E.Stop(); open() { // otherwise the stop was over at once
 		b.beginRefused()
 	}
 	a.Until(func() bool { return !open() && b.refusals == 0 })
@@ -172,7 +173,7 @@ func (b *callbacks) beginRefused() {
 	}
 }
 
-// refusedConn is the handler of a dial behind a Stop.
+// refusedConn is the handler of a dial after a Stop.
 type refusedConn struct {
 	event.Base
 	b    *callbacks
@@ -186,7 +187,7 @@ func (r *refusedConn) OnClose(_ *event.Conn, e error) { r.told(e) }
 type eventListener struct {
 	*eventtest.Listener
 	b            *callbacks
-	how          int // it serves
+	how          int // in which of the serveWays it serves
 	opened, over int
 }
 
@@ -205,7 +206,7 @@ func (l *eventListener) Accept(bool) (Conn, error) {
 
 func (l *eventListener) SetDeadline(time.Time) error { return errors.ErrUnsupported }
 
-// echo answers with what comes, in one of the serveWays.
+// echo answers with what it receives, in one of the serveWays.
 type echo struct {
 	event.Base
 	l *eventListener

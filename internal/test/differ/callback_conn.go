@@ -12,7 +12,7 @@ import (
 	"ringo/sock"
 )
 
-// eventConn is a connection of callbacks as a Conn of the actors of its loop.
+// eventConn is a connection of callbacks, as a Conn for the actors of its loop.
 type eventConn struct {
 	*eventtest.Conn
 	b *callbacks
@@ -20,7 +20,7 @@ type eventConn struct {
 
 func (b *callbacks) newConn() *eventConn { return &eventConn{b.NewConn(), b} }
 
-// world is the actor's whose turn it is.
+// world returns the World of the actor that runs now.
 func (c *eventConn) world() *callbackWorld { return c.b.Now.Of.(*callbackWorld) }
 
 func (c *eventConn) Next() (Lease, error)            { return c.Conn.Next() }
@@ -31,7 +31,7 @@ func (c *eventConn) SendFile(head []byte, f File, off, n int64) (int, error) {
 	return c.Conn.SendFile(head, f.(ringoFile).File, off, n)
 }
 
-// closeBesideDetach has a task detach it and close it, and another that comes behind abort it.
+// closeBesideDetach makes one task detach and close the connection, and another one abort it right after.
 func (c *eventConn) closeBesideDetach() error {
 	a := c.world()
 	if err := c.Flush(); err != nil || c.C.Unsent() > 0 || c.Over {
@@ -54,7 +54,7 @@ func (c *eventConn) closeBesideDetach() error {
 	return c.AwaitClosed()
 }
 
-// endStuck ends a connection by which more is written than the socket takes.
+// endStuck writes more than the socket takes, and then aborts the connection.
 func (c *eventConn) endStuck(p []byte) string {
 	c.Lend(p)
 	c.b.Now.Until(func() bool { return true })
@@ -64,9 +64,9 @@ func (c *eventConn) endStuck(p []byte) string {
 	return fmt.Sprint(stuck, " ", class(c.AwaitClosed()))
 }
 
-// perish has a callback of the connection panic, or exit, which ends it.
+// perish makes a callback of the connection panic or exit, which ends the connection.
 func (c *eventConn) perish(how int) error {
-	if c.Flush(); c.Inside { // what is left can't be shown again before
+	if c.Flush(); c.Inside { // unread bytes are shown again only after the callback
 		c.b.Now.Until(func() bool { return true })
 	}
 	die := func() {
@@ -87,16 +87,16 @@ func (c *eventConn) perish(how int) error {
 	return c.AwaitClosed()
 }
 
-// onPurpose is what callbacks panic with that are to.
+// onPurpose is the value of planned panics in callbacks.
 const onPurpose = "differ: as it is planned"
 
-// detach has a task take the connection, and make something of it.
+// detach makes a task take the connection, and convert it by f.
 func (c *eventConn) detach(f func(s *sock.Conn) (Conn, error)) (made Conn, err error) {
 	err = c.Detach(func(s *sock.Conn) (err error) { made, err = f(s); return err })
 	return made, err
 }
 
-// SetLinger is for tasks: it goes to one and comes back.
+// SetLinger needs a task: the connection is detached, and adopted again.
 func (c *eventConn) SetLinger(sec int) error {
 	_, err := c.detach(func(s *sock.Conn) (Conn, error) {
 		if err := s.SetLinger(sec); err != nil {
@@ -108,7 +108,7 @@ func (c *eventConn) SetLinger(sec int) error {
 	return err
 }
 
-// MoveTo goes by way of a task to the callbacks of another loop.
+// MoveTo hands the connection by way of a task to the callbacks of another loop.
 func (c *eventConn) MoveTo(to int) (Conn, error) {
 	a := c.world()
 	return c.detach(func(s *sock.Conn) (made Conn, err error) {
@@ -139,7 +139,7 @@ func (c *eventConn) Leave(to, n int, _ func(f func() error) error) (p []byte, _ 
 	return p, back, err
 }
 
-// The bounds that there are take the place of options that tasks have.
+// Where tasks have options, callbacks have bounds, which these methods set.
 
 func (c *eventConn) SetBatching(on bool) error {
 	c.Unread = eventtest.UnreadMax
@@ -171,7 +171,7 @@ func (c *eventConn) SetReadBuffer(n int) error {
 
 func (c *eventConn) SetWriteBuffer(int) error { return nil }
 
-// holder is the callbacks that have an object, which no others may use; nil: none.
+// holder returns the callbacks that own an object, which no other caller may use, or nil if there are none.
 func holder(v any) *callbacks {
 	if at, served := v.(server); served {
 		v = at.Listener
@@ -185,7 +185,7 @@ func holder(v any) *callbacks {
 	return nil
 }
 
-// ofCallbacks reports whether a callback makes a call itself.
+// ofCallbacks reports whether callbacks make the call themselves, and not a task for them.
 func (a *actor) ofCallbacks(s *Step) bool {
 	if _, is := a.World.(*callbackWorld); !is {
 		return false

@@ -1,9 +1,9 @@
 package differ
 
-// What callbacks hold, a connection or a listener, is theirs of one loop alone: on is that loop plus one. It is 0 for
-// what all may use, as callbacks do by tasks.
+// A connection or listener that callbacks hold belongs to the callbacks of one loop alone: its field on is that loop's
+// number plus one. on is 0 for objects that all actors may use; callbacks use those by tasks.
 
-// caller is an actor by a number, of those who may use what is on.
+// caller returns the n-th of the actors that may use an object with this on.
 func (g *planner) caller(on int, n byte) int {
 	if on == 0 {
 		return g.actor(n)
@@ -12,7 +12,7 @@ func (g *planner) caller(on int, n byte) int {
 	return fit[int(n)%len(fit)]
 }
 
-// second is another than a, if there is one.
+// second returns an actor other than a that may use the object, if there is one.
 func (g *planner) second(on, a int, n byte) (b int, ok bool) {
 	if on == 0 {
 		return g.other(a, n), true
@@ -24,7 +24,7 @@ func (g *planner) second(on, a int, n byte) (b int, ok bool) {
 	return fit[int(n)%len(fit)], true
 }
 
-// callbacks are the actors whose loop something is on, or of any loop, but for one.
+// callbacks returns the actors of callbacks on this loop, or on any loop if on is 0, except but.
 func (g *planner) callbacks(on, but int) (all []int) {
 	for i, c := range g.plan.Callers {
 		if c.Kind == Callback && i != but && (on == 0 || c.Loop == on-1) {
@@ -34,7 +34,7 @@ func (g *planner) callbacks(on, but int) (all []int) {
 	return all
 }
 
-// holds is where what an actor makes is on: callbacks hold most of it.
+// holds returns the on of an object that actor a makes: callbacks keep three in four for themselves.
 func (g *planner) holds(a int, n byte) int {
 	if c := g.plan.Callers[a]; c.Kind == Callback && n%4 > 0 {
 		return c.Loop + 1
@@ -42,7 +42,7 @@ func (g *planner) holds(a int, n byte) int {
 	return 0
 }
 
-// makes is the loop of something that is made, for its step.
+// makes returns the argument that stands for the loop in the step that makes an object.
 func makes(on, loop int) int {
 	if on != 0 {
 		return byCallbacks
@@ -50,7 +50,7 @@ func makes(on, loop int) int {
 	return loop % Loops
 }
 
-// planHand has callbacks take a connection, or give it away.
+// planHand makes callbacks take a connection, or give it away.
 func planHand(g *planner, r record) {
 	c := g.conn(r.object, func(c *conn) bool { return c.on == 0 || !c.out.shut })
 	all := g.callbacks(0, -1)
@@ -67,14 +67,14 @@ func planHand(g *planner, r record) {
 	c.on = on
 }
 
-// How many pieces a burst has, and bytes.
+// burstMax is how many pieces a burst may have, and burstBytesMax how many bytes.
 const (
 	burstMax      = 600
 	burstBytesMax = 500_000
 )
 
-// planBurst has one actor write many pieces, of which some are of no bytes, in all ways and as fast as it can, while
-// another reads them.
+// planBurst makes one actor write many pieces as fast as it can, in all ways and some of them empty, while another
+// actor reads them.
 func planBurst(g *planner, r record) {
 	records := r.y&1 == 0
 	fits := func(c *conn) bool { return canWrite(c) && c.records() == records }
@@ -114,7 +114,7 @@ func planBurst(g *planner, r record) {
 		c.out.at += k
 	}
 	g.do(a, burst, s, c.writing()...)
-	if c.records() { // behind an end one of no bytes would be taken for it
+	if c.records() { // a record of no bytes must not come after the end, which it looks like
 		g.do(b, readRecords, Step{O: reader.id, N: n, Segs: s.Segs}, append(reader.reading(), share(&c.life))...)
 		g.mark(b, own(&c.out.w)...)
 		return
@@ -129,7 +129,7 @@ func planBurst(g *planner, r record) {
 	}
 }
 
-// planPerish has a callback of a connection panic, or exit, of which the peer learns no more than of a Close.
+// planPerish makes a callback of a connection panic or exit. For the peer that must look like a Close.
 func planPerish(g *planner, r record) {
 	c := g.conn(r.object, func(c *conn) bool { return c.on != 0 && !c.records() })
 	if c == nil {
@@ -146,14 +146,15 @@ func planPerish(g *planner, r record) {
 	case shown:
 		s.How -= 2
 	}
-	if c.out.shut && s.How/2 == 0 { // nobody is told of a write
+	if c.out.shut && s.How/2 == 0 { // nothing reports the end of a write
 		s.How += 2
 	}
 	g.do(a, perish, s, c.all()...)
 	g.gone(c)
 }
 
-// planStuckEnd has somebody end a connection by which more is written than anybody reads. The peer finds what went out.
+// planStuckEnd makes an actor end a connection on which it has written more than the peer reads. The peer then reads
+// what was sent.
 func planStuckEnd(g *planner, r record) {
 	c := g.conn(r.object, func(c *conn) bool {
 		return c.on != 0 && c.peer != nil && canWrite(c) && c.network == "unix"
@@ -175,7 +176,7 @@ func planStuckEnd(g *planner, r record) {
 	g.gone(c)
 }
 
-// stop stops loops that have callbacks, with what is open there, behind all else.
+// stop plans the stop of each loop that has callbacks, with what is open there, after everything else.
 func (g *planner) stop() {
 	for on := 1; on <= Loops; on++ {
 		fit := g.callbacks(on, -1)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// ofSockets are calls that callbacks make themselves on what they hold. Others tasks make for them.
+// ofSockets are calls that callbacks make themselves on what they hold. All other calls tasks make for them.
 var ofSockets = []*verb{
 	write, read, peek, option, closeConn, closeWrite, useClosed, writeGone, reset, readReset, moveTo, leave,
 	readEnd, relay, serve, closeListener, useListener, setDeadline, readStuck, hand, burst, readRecords, perish,
@@ -40,13 +40,13 @@ var burst = &verb{"c%[1]d.Write(%[7]d) // %[3]d pieces, way %[6]d", func(x *acto
 	return valued(sum, c.Flush())
 }}
 
-// writePiece writes one of some pieces, which are those of a file.
+// writePiece writes one piece, in one of several ways. f is a file with the content of all pieces.
 func (x *actor) writePiece(c Conn, f File, at int, p []byte, how int) (int, error) {
 	e, held := c.(*eventConn)
 	switch records := c.LocalAddr().Network() == "unixpacket"; {
 	case held && how%4 == 1:
 		return len(p), e.Lend(p)
-	case records && how%4 == 2 && (held || len(p) > 0): // package net sends nothing else
+	case records && how%4 == 2 && (held || len(p) > 0): // package net sends no empty records in other ways
 		return c.WriteV([][]byte{p[:len(p)/2], p[len(p)/2:]})
 	case records:
 		return c.Write(p)
@@ -58,7 +58,7 @@ func (x *actor) writePiece(c Conn, f File, at int, p []byte, how int) (int, erro
 	return x.write(c, p, how%bigWays%3)
 }
 
-// A record of no bytes looks like the end to package net.
+// Package net reports a record of no bytes as the end.
 var readRecords = &verb{"c%[1]d.Read // %[3]d records", func(x *actor, s *Step) string {
 	c := get[Conn](x, s.O)
 	for i := range s.Segs {

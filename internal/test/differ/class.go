@@ -14,10 +14,10 @@ import (
 	"ringo/internal/posix"
 )
 
-// ErrChanClosed is of channels that are closed.
+// ErrChanClosed is the error of a closed channel.
 var ErrChanClosed = errors.New("the channel is closed")
 
-// classes are what can be told of errors that is the same everywhere, the first that fits.
+// classes give errors names that are the same on every machine. The first that fits counts.
 var classes = []struct {
 	err  error
 	name string
@@ -38,10 +38,10 @@ var classes = []struct {
 	{errOwn, "own"},
 }
 
-// errOwn is an error of a program's own.
+// errOwn is an error that programs return from their own functions.
 var errOwn = errors.New("the program's own")
 
-// class is an error's class: a word where there is one, else the kernel's error, else all of its text.
+// class returns an error's class: its name in classes, else the kernel's error, else its whole text.
 func class(err error) string {
 	if err == nil {
 		return "ok"

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Differences lists what differs between two results of a plan: a line for each, and none if they are the same.
+// Differences lists what differs between two results of a plan, one line each, or "" if they are the same.
 func Differences(p *Plan, want, got Result) string {
 	var b strings.Builder
 	for _, r := range []Result{want, got} {
@@ -28,12 +28,12 @@ func Differences(p *Plan, want, got Result) string {
 	return b.String()
 }
 
-// A Bench is machines side by side, the first of which says what is right.
+// A Bench is several machines; the first one's results count as right.
 type Bench struct {
 	Machines []Machine
 	Allowed  []Kind
 	Patience time.Duration
-	Target   string // the fuzz target that runs what has failed
+	Target   string // the fuzz target that reruns a failed program
 	sessions []Session
 }
 
@@ -53,7 +53,7 @@ func (b *Bench) Try(p Program) string {
 	return ""
 }
 
-// run runs a plan on a machine, in the session that was used before unless something went wrong there.
+// run runs a plan on machine i. It uses the same session as before unless something went wrong there.
 func (b *Bench) run(i int, m Machine, plan *Plan) Result {
 	for len(b.sessions) < len(b.Machines) {
 		b.sessions = append(b.sessions, nil)
@@ -67,14 +67,14 @@ func (b *Bench) run(i int, m Machine, plan *Plan) Result {
 	}
 	r := Run(b.sessions[i], m.Name(), plan, b.Patience)
 	if r.Err != nil {
-		// What hangs may never end, so nobody waits for that here.
+		// A session that hangs may never end, so nothing waits for its Close here.
 		go b.sessions[i].Close()
 		b.sessions[i] = nil
 	}
 	return r
 }
 
-// Close ends all sessions, and returns what any of them has to say.
+// Close ends all sessions, and returns their errors.
 func (b *Bench) Close() (errs []error) {
 	for _, s := range b.sessions {
 		if s != nil {
@@ -87,8 +87,9 @@ func (b *Bench) Close() (errs []error) {
 	return errs
 }
 
-// Shrink makes a program smaller for as long as it fails: without records, without what their numbers say, with fewer
-// actors. What fails now and then is tried several times before a piece is kept.
+// Shrink makes a failing program smaller for as long as it still fails: it removes records, sets numbers in them and
+// in the head to zero or to half, which also removes actors. Because a program may fail only now and then, Shrink tries
+// each smaller one several times before it keeps the larger one.
 func (b *Bench) Shrink(p Program, tries int, until time.Time) Program {
 	fails := func(q Program) bool {
 		for range tries {
@@ -127,7 +128,7 @@ func (b *Bench) Shrink(p Program, tries int, until time.Time) Program {
 	return p
 }
 
-// Report is a failure as text: what differs, the program as text and as a file of testdata/fuzz.
+// Report describes a failure: what differs, and the program as text and as a file for testdata/fuzz.
 func (b *Bench) Report(p Program, what string) string {
 	return fmt.Sprintf("%s\n%s\nas a file of internal/test/differ/testdata/fuzz/%s:\n%s", what,
 		MakePlan(p, b.Allowed), b.Target, p.Corpus())

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// planCrowd has several tasks write to one connection, or read from one, at the same time. They take turns in no order
-// that is known, so all write and read the same.
+// planCrowd makes several tasks write to one connection, or read from one, at the same time. The order of their turns
+// is not known, so all of them write or read the same bytes.
 func planCrowd(g *planner, r record) {
 	n := 2 + int(r.y)%3
 	if r.y&64 == 0 {
@@ -42,7 +42,7 @@ func planCrowd(g *planner, r record) {
 		c.reading()...)
 }
 
-// sameAtFront is how many segments from the first on are the same.
+// sameAtFront returns how many segments are equal to the first, from the front.
 func sameAtFront(segs []segment) (n int) {
 	for n < len(segs) && segs[n] == segs[0] {
 		n++
@@ -50,7 +50,7 @@ func sameAtFront(segs []segment) (n int) {
 	return n
 }
 
-// crowd runs f in as many tasks as there are, half of them of another loop, and counts what they have seen.
+// crowd runs f in s.N tasks, two on each loop in turn, and counts how many saw what they should.
 func (x *actor) crowd(s *Step, f func() string) string {
 	var good atomic.Int64
 	var bad atomic.Pointer[string]
@@ -83,7 +83,7 @@ var crowdWrite = &verb{"c%[1]d.Write(%[7]d) // by %[3]d tasks at once", func(x *
 	})
 }}
 
-// A Read may be short, and another reader's turn comes then; Discard takes all in one turn.
+// Discard takes all its bytes in one turn. A Read may be short, and another reader's turn would come between.
 var crowdRead = &verb{"c%[1]d.Discard(%[7]d) // by %[3]d tasks at once", func(x *actor, s *Step) string {
 	c, k := get[Conn](x, s.O), total(s.Segs)
 	return x.crowd(s, func() string {

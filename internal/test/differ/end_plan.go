@@ -1,6 +1,6 @@
 package differ
 
-// planEnd ends a direction, and has the reader find the end.
+// planEnd ends a direction, and makes the reader read up to the end.
 func planEnd(g *planner, r record) {
 	c := g.conn(r.object, func(c *conn) bool { return canWrite(c) })
 	if c == nil {
@@ -16,12 +16,12 @@ func planEnd(g *planner, r record) {
 func (g *planner) closeWrite(a int, c *conn) {
 	g.do(a, closeWrite, Step{O: c.id}, c.writing()...)
 	c.out.shut = true
-	if c.peer == nil { // the server ends, too
+	if c.peer == nil { // the server ends its direction, too
 		c.in.shut = true
 	}
 }
 
-// readEnd reads all there is, to the end.
+// readEnd reads all that is left, up to the end.
 func (g *planner) readEnd(a int, c *conn, how int) {
 	for c.records() && len(c.in.flying) > 0 {
 		g.read(a, c, c.in.flying[0].N, recordWay)
@@ -54,8 +54,8 @@ func planRelay(g *planner, r record) {
 		append(own(&c.in.r, &to.out.w), share(&c.life), share(&to.life), share(&c.in.event))...)
 }
 
-// drain has an actor read what is on its way to a connection, before it is closed: with unread bytes that would be a
-// reset, but only if nobody has fetched them.
+// drain makes an actor read what is on its way to a connection, before the connection is closed. A Close with unread
+// bytes would send a reset, but only if they are still in the kernel, which is not determined.
 func (g *planner) drain(a int, c *conn) {
 	for c.records() && len(c.in.flying) > 0 {
 		g.read(a, c, c.in.flying[0].N, recordWay)
@@ -77,7 +77,7 @@ func (g *planner) close(a int, c *conn, how int) {
 	g.gone(c)
 }
 
-// gone takes a closed connection out.
+// gone removes a closed connection from the plan's open ones.
 func (g *planner) gone(c *conn) {
 	c.out.shut, c.in.broken = true, true
 	g.conns = without(g.conns, c)
@@ -92,7 +92,7 @@ func planGone(g *planner, r record) {
 		return
 	}
 	a := g.caller(c.on, r.actor)
-	if c.on != 0 { // a write that fails ends it
+	if c.on != 0 { // a failed write ends a connection of callbacks
 		g.drain(a, c)
 	}
 	g.do(a, writeGone, Step{O: c.id, N: 1 + int(r.x)}, append(own(&c.out.w, &c.peer.life), share(&c.life))...)
@@ -101,7 +101,7 @@ func planGone(g *planner, r record) {
 	}
 }
 
-// planLater calls methods of a connection that is closed.
+// planLater calls methods of a closed connection.
 func planLater(g *planner, r record) {
 	if c := g.conn(r.object, nil); c != nil && len(g.conns) > 1 {
 		g.close(g.caller(c.on, r.actor), c, 0)
@@ -109,7 +109,7 @@ func planLater(g *planner, r record) {
 	}
 }
 
-// planReset closes a connection of TCP with a reset, of which a reader learns.
+// planReset closes a TCP connection with a reset, which a reader at the other end must see.
 func planReset(g *planner, r record) {
 	c := g.conn(r.object, func(c *conn) bool {
 		return c.network == "tcp" && c.peer != nil && canWrite(c) && canWrite(c.peer)
@@ -121,11 +121,11 @@ func planReset(g *planner, r record) {
 	a, b := g.caller(c.on, r.actor), g.caller(c.peer.on, r.x)
 	g.drain(a, c)
 	g.drain(b, c.peer)                                            // a reset may overtake bytes
-	g.after(a, own(&c.peer.life, &c.peer.in.r, &c.peer.out.w)...) // the dial may not have returned
+	g.after(a, own(&c.peer.life, &c.peer.in.r, &c.peer.out.w)...) // the dial may not have returned yet
 	g.do(a, reset, Step{O: c.id}, c.all()...)
 	g.gone(c)
 	g.do(b, readReset, Step{O: c.peer.id, How: int(r.y) % 3}, c.peer.reading()...)
-	// After a reset nothing else is the same everywhere.
+	// After a reset nothing more is the same on all machines.
 	g.do(b, closeConn, Step{O: c.peer.id}, c.peer.all()...)
 	g.gone(c.peer)
 }
@@ -154,7 +154,7 @@ func planLeave(g *planner, r record) {
 		return
 	}
 	segs, to := c.in.take(total(c.in.flying)), int(r.x)%Loops
-	if c.on != 0 { // it comes back there
+	if c.on != 0 { // it returns to the loop of its callbacks
 		to = c.on - 1
 	}
 	g.do(g.caller(c.on, r.actor), leave, Step{O: c.id, N: to, Segs: segs},

@@ -9,7 +9,7 @@ type handle struct {
 	appends bool
 }
 
-// A pipe has a direction of its own.
+// A pipe has one direction.
 type pipe struct {
 	reader, writer int
 	life           res
@@ -18,7 +18,7 @@ type pipe struct {
 
 var fileNames = []string{"a", "b", "c", "d", "d/x", "d/y", "d/e", "l", "l/x", "nowhere/x", "d/../a", "d/e/z"}
 
-// nameOf favours names that are there.
+// nameOf returns a file's name, most often one of the first six, which mostly exist.
 func nameOf(b byte) string {
 	if b < 160 {
 		return fileNames[int(b)%6]
@@ -42,7 +42,7 @@ func planOpen(g *planner, r record) {
 	g.do(g.actor(r.actor), open, Step{O: f.id, Name: nameOf(r.x), How: flags}, own(&f.life, &g.names)...)
 }
 
-// planFile is a call on an open file. What only reads goes beside others of its kind, unless it moves the position.
+// planFile is a call on an open file. Calls that only read may overlap, unless they move the position.
 func planFile(g *planner, r record) {
 	f := pick(g.files, r.object, nil)
 	if f == nil {
@@ -50,7 +50,7 @@ func planFile(g *planner, r record) {
 		return
 	}
 	how := int(r.y) % len(fileCalls)
-	if f.appends && fileCalls[how].name == "Writer" { // which is made for that, and bufio is not
+	if f.appends && fileCalls[how].name == "Writer" { // package file's Writer supports appending, and bufio does not
 		how = 0
 	}
 	call := fileCalls[how]
@@ -132,7 +132,7 @@ func planPipeEnd(g *planner, r record) {
 	}
 }
 
-// endPipe closes the writer's end, has the other find the end, and closes that.
+// endPipe closes the writer's end; the reader reads up to the end and closes its own.
 func (g *planner) endPipe(a, b int, p *pipe) {
 	g.do(a, closeFile, Step{O: p.writer}, append(own(&p.d.w), share(&p.life))...)
 	g.do(b, readPipeEnd, Step{O: p.reader, Segs: p.d.take(total(p.d.flying))}, append(own(&p.d.r), share(&p.life))...)

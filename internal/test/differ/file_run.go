@@ -22,7 +22,7 @@ func digest(p []byte) string {
 	return fmt.Sprintf("%d bytes %08x", len(p), h.Sum32())
 }
 
-// tree is the folder that programs have for their files.
+// tree returns the path of a program's file in its folder.
 func (x *exec) tree(name string) string { return filepath.Join(x.Dir, "tree") + "/" + name }
 
 var open = &verb{"f%[1]d = OpenFile(%[5]q, %#[6]x)", func(x *actor, s *Step) string {
@@ -36,10 +36,10 @@ func fill(n, at int) []byte {
 	return p
 }
 
-// read is what a read has given.
+// gave describes the result of a read.
 func gave(p []byte, err error) string { return class(err) + ", " + digest(p) }
 
-// info is what two file systems have in common of a file.
+// info describes what must be the same about a file on two file systems.
 func info(i fs.FileInfo, err error) string {
 	if err != nil {
 		return class(err)
@@ -60,8 +60,8 @@ func entries(list []fs.DirEntry, err error) string {
 	return class(err) + ", " + strings.Join(names, ", ")
 }
 
-// fileCalls are the calls on an open file: n is a size, at an offset. Those that only read neither change the file nor
-// move the position.
+// fileCalls are the calls on an open file; n is a size and at an offset. A call with reads neither changes the file nor
+// moves the position.
 var fileCalls = []struct {
 	name  string
 	reads bool
@@ -137,7 +137,7 @@ var useFile = &verb{"f%[1]d.Read, WriteAt, Stat, Close // it is closed", func(x 
 	return class(r) + ", " + class(w) + ", " + class(st) + ", " + class(f.Close())
 }}
 
-// nameCalls are the calls on names, of which there are two.
+// nameCalls are the calls on names. Each may use two names.
 var nameCalls = []struct {
 	name  string
 	reads bool

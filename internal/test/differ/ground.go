@@ -2,11 +2,11 @@ package differ
 
 import "os"
 
-// A Ground is what a plan finds where it runs: a folder of its own with the folders tree and tree/d, and an address of
-// TCP where nobody listens.
+// A Ground is what a plan finds where it runs: a folder of its own that has the folders tree and tree/d, and a TCP
+// address on which nothing listens.
 type Ground struct{ Dir, Nobody string }
 
-// system is the ground of those whose kernel is the system's.
+// system makes the ground of machines on the system's kernel.
 func system(p *Plan) (g Ground, clear func(), err error) {
 	dir, err := os.MkdirTemp(p.folder(), "d")
 	if err != nil {
@@ -22,10 +22,10 @@ func system(p *Plan) (g Ground, clear func(), err error) {
 
 const folders = "/tree/d"
 
-// inMemory is a file system in memory.
+// inMemory is a directory of a file system in memory.
 const inMemory = "/dev/shm"
 
-// folder is where a plan has its files: on a disk if it says so, and else in memory, where a Sync costs nothing.
+// folder returns where a plan has its files: on a disk if the plan says so, else in memory, where a Sync costs nothing.
 func (p *Plan) folder() string {
 	if info, err := os.Stat(inMemory); err != nil || !info.IsDir() || p.disk {
 		return os.TempDir()

@@ -1,6 +1,6 @@
 package differ
 
-// A channel of the plan, with the values in it.
+// A channel of the plan, with the values that are in it.
 type channel struct {
 	id, capacity int
 	send, recv   res
@@ -9,11 +9,11 @@ type channel struct {
 	closed       bool
 }
 
-// A counter is a number under a Mutex, or units of a Semaphore.
+// A counter is a number under a Mutex, or a count of units of a Semaphore.
 type counter struct {
 	id   int
 	made res
-	adds res // shared by who adds, exclusive by who looks
+	adds res // shared by actors that add, exclusive for those that read the sum
 }
 
 func planChan(g *planner, r record) {
@@ -38,14 +38,14 @@ func planChanData(g *planner, r record) {
 		g.do(a, recvClosed, Step{O: c.id, How: int(r.x) % 2}, own(&c.recv)...)
 	case c.closed:
 		g.recv(a, c, int(r.x))
-	case c.capacity == 0 && len(g.plan.Callers) > 1: // the two meet
+	case c.capacity == 0 && len(g.plan.Callers) > 1: // a sender and a receiver meet
 		b := g.other(a, r.x)
 		g.after(b, own(&c.recv)...)
 		g.after(a, own(&c.send)...)
 		g.send(a, c)
 		g.recv(b, c, int(r.y))
 	case len(c.values) < c.capacity && (r.y&1 == 0 || len(c.values) == 0):
-		if r.y&6 == 0 { // it is known whether there is room
+		if r.y&6 == 0 { // it is known whether there is room, so TrySend and TryRecv have one result
 			g.do(a, tryChan, Step{O: c.id, N: c.next, M: len(c.values)}, own(&c.send, &c.recv)...)
 			c.values = append(c.values, c.next)
 			c.next++
@@ -91,7 +91,7 @@ func (g *planner) counter(r record) *counter {
 	return c
 }
 
-// planCount adds under a lock, in no order with others.
+// planCount adds under a lock, in no order with other actors.
 func planCount(g *planner, r record) {
 	c := g.counter(r)
 	for i := range 1 + int(r.y)%2 {
@@ -100,7 +100,7 @@ func planCount(g *planner, r record) {
 	}
 }
 
-// planUnits takes units of a semaphore, does something with them, and gives them back.
+// planUnits acquires units of a semaphore, works while it has them, and releases them.
 func planUnits(g *planner, r record) {
 	c := g.counter(r)
 	for i := range 1 + int(r.y)%3 {
@@ -114,7 +114,7 @@ func planSum(g *planner, r record) {
 	}
 }
 
-// planStuckLock waits for a lock that nobody gives up, and the like.
+// planStuckLock waits for a lock that is never released, or for something like it.
 func planStuckLock(g *planner, r record) {
 	a := g.actor(r.actor)
 	end := int(r.x) % endings

@@ -59,7 +59,7 @@ var sendClosed = &verb{"k%[1]d.Send() // is closed", func(x *actor, s *Step) str
 	return class(c.Send(context.Background(), 1)) + fmt.Sprint(" ", c.TrySend(1))
 }}
 
-// A tally is a number under a lock, and units with those who have them.
+// A tally is a number under a lock, and a semaphore with the number of units that are taken.
 type tally struct {
 	Mutex
 	n      int
@@ -92,7 +92,7 @@ var count = &verb{"n%[1]d.Lock, += %[3]d, Unlock // way %[6]d", func(x *actor, s
 	if err == nil {
 		before := t.n
 		if s.N%2 == 0 {
-			x.Yield() // with the lock
+			x.Yield() // while it holds the lock
 		}
 		t.n = before + s.N
 		t.Unlock()

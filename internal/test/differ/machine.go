@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Kind is a kind of callers.
+// Kind is a kind of caller.
 type Kind uint8
 
 const (
@@ -24,7 +24,7 @@ func (k Kind) String() string {
 	return [...]string{"task", "iterator", "goroutine", "offload", "callback"}[k]
 }
 
-// A Caller is who makes an actor's calls.
+// A Caller says how an actor makes its calls: its kind, and its loop.
 type Caller struct {
 	Kind Kind
 	Loop int
@@ -36,27 +36,28 @@ const Loops = 2
 // A Machine is what plans run on.
 type Machine interface {
 	Name() string
-	// Open makes what several plans can use one after the other.
+	// Open makes a session, which several plans can use one after the other.
 	Open() (Session, error)
 }
 
-// A Session runs one plan at a time. Run calls setup, and then body for each actor, as the caller that the plan says,
-// all at the same time. Its error is one of the machine's own: something was left behind.
+// A Session runs one plan at a time. Run calls setup, and then body once for each actor, all concurrently, each as the
+// kind of caller that the plan says. Its error is one of the machine itself, for example that something was left
+// behind.
 type Session interface {
-	// Ground makes what the plan finds, and clear takes it away.
+	// Ground makes what the plan needs, and clear removes it.
 	Ground(p *Plan) (g Ground, clear func(), err error)
 	Run(p *Plan, setup func(w World), body func(i int, w World)) error
 	Close() error
 }
 
-// World is what an actor calls. Only that actor uses it.
+// World is what an actor makes its calls on. Only that actor uses it.
 type World interface {
 	Listen(loop int, network, address string) (Listener, error)
 	Dial(ctx context.Context, loop int, network, address string) (Conn, error)
-	// Serve answers what comes with the same until stop is called, which waits for the end.
+	// Serve answers everything that comes with the same bytes. stop ends it and waits for its end.
 	Serve(ln Listener, how int) (stop func() error)
 	ListenPacket(loop int, network, address string) (Packet, error)
-	// DialPacket makes a socket whose datagrams go to an address.
+	// DialPacket makes a socket whose datagrams go to one address.
 	DialPacket(loop int, network, address string) (Packet, error)
 	Files() Files
 	Pipe() (r, w File, err error)
@@ -66,7 +67,7 @@ type World interface {
 	NewCond(m Mutex) Cond
 	NewSemaphore(n int64) Semaphore
 	NewWaitGroup() WaitGroup
-	// Either receives from one of two channels, and returns which.
+	// Either receives from one of two channels, and returns which one.
 	Either(a, b Chan) (which, v int, err error)
 
 	Sleep(ctx context.Context, d time.Duration) error
@@ -79,19 +80,19 @@ type World interface {
 	Offload(f func() error) error
 	Yield()
 
-	// Aside runs f, which may wait, for a caller that may not.
+	// Aside runs f, which may wait, on behalf of a caller that may not.
 	Aside(f func())
-	// Scope runs f where its waits could end, and nothing ends them. How is one of the scopes.
+	// Scope runs f in a scope that could end its waits, but never does. how is one of the scopes.
 	Scope(how int, f func())
 
-	// Under runs f, which waits on d, and lets ctx end that. d is nil where f is given ctx anyhow.
+	// Under runs f, which waits on d, and lets ctx end the wait. d is nil if f uses ctx itself.
 	Under(ctx context.Context, d Deadline, f func() error) error
-	// Within is Under with a time.
+	// Within is Under with a timeout.
 	Within(t time.Duration, d Deadline, f func(ctx context.Context) error) error
-	// Late runs wait, which reads from c, and has the peer send p to it; and then a deadline of c passes, of which
-	// nobody learns before the bytes are there.
+	// Late runs wait, which reads from c, and makes the peer send p to it; then a deadline of c passes, which must not
+	// be noticed before the bytes are there.
 	Late(c, peer Conn, p []byte, wait func()) error
-	// Here runs f, which waits on d, so that the cancel of the Child that this is ends it.
+	// Here runs f, which waits on d, so that a cancel of the Child that it runs in ends the wait.
 	Here(d Deadline, f func(ctx context.Context) error) error
 }
 
@@ -104,13 +105,13 @@ type Child interface {
 	Wait() error
 }
 
-// Timer is what AfterFunc makes.
+// Timer is what AfterFunc returns.
 type Timer interface {
 	Stop() bool
 	Reset(d time.Duration) bool
 }
 
-// Listener is a socket that listens.
+// Listener is a listening socket.
 type Listener interface {
 	Accept(typed bool) (Conn, error)
 	Addr() net.Addr
@@ -118,7 +119,7 @@ type Listener interface {
 	Close() error
 }
 
-// Conn is a connection with all that a stream can do.
+// Conn is a connection, with everything that a stream can do.
 type Conn interface {
 	net.Conn
 	CloseWrite() error
@@ -131,7 +132,7 @@ type Conn interface {
 	WriteLease(b Lease) (int, error)
 	ReadV(bufs [][]byte) (int, error)
 	WriteV(bufs [][]byte) (int, error)
-	// CopyTo writes all that comes to w, which may be a Conn of the same machine.
+	// CopyTo writes everything that comes to w, which may be a Conn of the same machine.
 	CopyTo(w io.Writer) (int64, error)
 	CopyFrom(r io.Reader) (int64, error)
 	SendFile(head []byte, f File, off, n int64) (int, error)
@@ -143,25 +144,25 @@ type Conn interface {
 	SetWriteBuffer(bytes int) error
 	SetReadBuffer(bytes int) error
 	MoveTo(loop int) (Conn, error)
-	// Leave takes the socket out of Ringo, reads the n bytes that are unread with package net alone, in a function that
-	// is offloaded, and comes back to a loop.
+	// Leave takes the socket out of Ringo, reads the n unread bytes through package net alone, in an offloaded
+	// function, and returns it to a loop.
 	Leave(loop, n int, offload func(f func() error) error) (p []byte, back Conn, err error)
 }
 
-// Lease is a piece of memory that came from a connection.
+// Lease is memory with bytes from a connection.
 type Lease interface {
 	Bytes() []byte
 	Release()
 }
 
-// Packet is a socket of datagrams.
+// Packet is a datagram socket.
 type Packet interface {
 	net.PacketConn
-	// Write is for those that DialPacket has made.
+	// Write is for sockets that DialPacket made.
 	Write(p []byte) (int, error)
-	// WriteAll sends datagrams by as few calls as there are.
+	// WriteAll sends datagrams with as few calls as possible.
 	WriteAll(ps [][]byte, addr net.Addr) error
-	// ReadAll reads datagrams, n of them.
+	// ReadAll reads n datagrams.
 	ReadAll(n int) ([][]byte, error)
 }
 
@@ -181,10 +182,10 @@ type File interface {
 	Chmod(mode fs.FileMode) error
 	SetDeadline(t time.Time) error
 	Name() string
-	// Vectors reads into, or writes, all of the slices.
+	// ReadVAt and WriteVAt fill, or write, all of the slices.
 	ReadVAt(ps [][]byte, off int64) (int, error)
 	WriteVAt(ps [][]byte, off int64) (int, error)
-	// Streams copy by a Reader or a Writer of package file, by bufio elsewhere.
+	// StreamOut and StreamIn copy by a Reader or Writer of package file, and elsewhere by bufio.
 	StreamOut(w io.Writer, off int64) (int64, error)
 	StreamIn(ps [][]byte, off int64) error
 }
@@ -212,7 +213,8 @@ type Files interface {
 	Walk(root string, fn fs.WalkDirFunc) error
 }
 
-// Chan is a channel of numbers. A closed one gives ErrChanClosed, or the machine's own error of that class.
+// Chan is a channel of numbers. When it is closed, calls fail with ErrChanClosed or the machine's own error of that
+// class.
 type Chan interface {
 	Send(ctx context.Context, v int) error
 	Recv(ctx context.Context) (int, error)
@@ -230,7 +232,7 @@ type Mutex interface {
 	Unlock()
 }
 
-// Cond is a condition that a Mutex guards.
+// Cond is a condition variable of a Mutex.
 type Cond interface {
 	Wait()
 	WaitContext(ctx context.Context) error
@@ -238,14 +240,14 @@ type Cond interface {
 	Broadcast()
 }
 
-// Semaphore hands out units.
+// Semaphore grants units.
 type Semaphore interface {
 	Acquire(ctx context.Context, n int64) error
 	TryAcquire(n int64) bool
 	Release(n int64)
 }
 
-// WaitGroup waits for a number of functions.
+// WaitGroup waits for several functions.
 type WaitGroup interface {
 	Add(n int)
 	Done()

@@ -5,7 +5,7 @@ import "context"
 // A meeting is one way in which an actor waits for another.
 type meeting struct{ how int }
 
-// Ways to meet: each is told of once.
+// Ways to meet. Each meeting happens once.
 const (
 	byChan = iota
 	byEmptyChan
@@ -25,7 +25,7 @@ const (
 var meetingNames = [...]string{"Chan", "Chan of 0", "Semaphore", "WaitGroup", "Cond", "Mutex", "Chan.Close", "Select",
 	"Post", "AfterFunc", "Call", "WaitContext"}
 
-// A met is a meeting that runs.
+// A met is a meeting of a running plan.
 type met struct {
 	how    int
 	c, not Chan

@@ -18,14 +18,14 @@ import (
 	"ringo/internal/posix"
 )
 
-// Net is package net and os: goroutines all, whatever kind of caller the plan says.
+// Net runs plans on packages net and os. All its callers are goroutines, whatever kind the plan says.
 type Net struct{}
 
 func (Net) Name() string { return "net" }
 
 func (Net) Open() (Session, error) { return new(netSession), nil }
 
-// netSession has a goroutine for each loop that posts go to, so that these have an order.
+// netSession has one goroutine for the posts to each loop, so that the posts have an order.
 type netSession struct{}
 
 func (s *netSession) Ground(p *Plan) (Ground, func(), error) { return system(p) }
@@ -59,7 +59,7 @@ func (s *netSession) Close() error { return nil }
 
 type netWorld struct {
 	posts [Loops]chan func()
-	ctx   context.Context // of a Child
+	ctx   context.Context // the context of a Child
 }
 
 func (w *netWorld) Listen(_ int, network, address string) (Listener, error) {
@@ -92,14 +92,14 @@ func (w *netWorld) Dial(ctx context.Context, _ int, network, address string) (Co
 	return newNetConn(c), nil
 }
 
-// netConn is a connection of package net with what a Conn has besides.
+// netConn is a connection of package net, with the rest of what a Conn has.
 type netConn struct {
 	net.Conn
 	r      *bufio.Reader
 	turn   sync.Mutex
 	closed chan struct{}
 	once   sync.Once
-	due    atomic.Int64 // the read deadline, which the reader's buffer does not know; 0 is none
+	due    atomic.Int64 // the read deadline, which r does not know; 0: none
 }
 
 func (c *netConn) SetReadDeadline(t time.Time) error {
@@ -123,7 +123,7 @@ func (c *netConn) Close() error {
 	return c.Conn.Close()
 }
 
-// ended is the error of a connection that is closed, which the reader's buffer would not tell.
+// ended returns net.ErrClosed for a closed connection, for calls that r would still answer from its buffer.
 func (c *netConn) ended() error {
 	select {
 	case <-c.closed:
@@ -133,7 +133,7 @@ func (c *netConn) ended() error {
 	}
 }
 
-// Read goes past the buffer where that is empty.
+// Read bypasses the buffer when it is empty.
 func (c *netConn) Read(p []byte) (int, error) {
 	if c.r.Buffered() == 0 {
 		return c.Conn.Read(p)
@@ -144,7 +144,7 @@ func (c *netConn) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// Write tries again where package net gives up: with a record of no bytes that there is no room for.
+// Write retries where package net gives up: when there is no room for a record of no bytes.
 func (c *netConn) Write(p []byte) (int, error) {
 	n, err := c.Conn.Write(p)
 	for len(p) == 0 && errors.Is(err, posix.EAGAIN) {
@@ -165,7 +165,7 @@ func (c *netConn) Discard(n int) (int, error) {
 	if err := c.ended(); err != nil {
 		return 0, err
 	}
-	c.turn.Lock() // of several readers
+	c.turn.Lock() // there may be several readers
 	defer c.turn.Unlock()
 	return c.r.Discard(n)
 }
@@ -277,7 +277,7 @@ func (w *netWorld) Serve(ln Listener, how int) (stop func() error) {
 	}
 }
 
-// Late has no deadline: what came before it is read.
+// Late sets no deadline: what comes before a deadline is read anyway.
 func (w *netWorld) Late(_, peer Conn, p []byte, wait func()) error {
 	_, err := peer.Write(p)
 	wait()
@@ -303,13 +303,13 @@ func (w *netWorld) ListenPacket(_ int, network, address string) (Packet, error) 
 	return onePacket{c.(datagrams)}, nil
 }
 
-// datagrams are what all sockets of datagrams have.
+// datagrams is what all datagram sockets have.
 type datagrams interface {
 	net.PacketConn
 	Write(p []byte) (int, error)
 }
 
-// onePacket sends and reads one datagram by each call.
+// onePacket sends and reads one datagram with each call.
 type onePacket struct{ datagrams }
 
 func (p onePacket) WriteAll(ps [][]byte, addr net.Addr) error {
@@ -350,7 +350,7 @@ func (w *netWorld) Pipe() (r, wr File, err error) {
 
 func (w *netWorld) Files() Files { return osFiles{} }
 
-// osFile is an os.File with what a File has besides.
+// osFile is an os.File, with the rest of what a File has.
 type osFile struct{ *os.File }
 
 func (f osFile) Datasync() error { return f.Sync() }
@@ -407,7 +407,7 @@ func (osFiles) WriteFile(name string, data []byte, perm fs.FileMode) error {
 	return os.WriteFile(name, data, perm)
 }
 
-// WriteFileAtomic is what package file says of its own: a new file that is renamed.
+// WriteFileAtomic does what package file documents for its own: it writes a new file and renames it.
 func (osFiles) WriteFileAtomic(name string, data []byte, perm fs.FileMode) error {
 	f, err := os.CreateTemp(filepath.Dir(name), ".t*")
 	if err != nil {
@@ -518,7 +518,7 @@ func (w *netWorld) Go(_, _ int, f func(w World)) Child {
 
 func (w *netWorld) Group(fs []func() error) error { return goroutines(fs) }
 
-// goroutines runs functions side by side and returns the first error.
+// goroutines runs functions concurrently and returns the first error.
 func goroutines(fs []func() error) (err error) {
 	var all sync.WaitGroup
 	var once sync.Once
@@ -548,7 +548,7 @@ func (w *netWorld) Within(t time.Duration, d Deadline, f func(ctx context.Contex
 	return within(t, d, f)
 }
 
-// under is what programs of goroutines do to have a context end a wait: they put its deadline into the past.
+// under ends a wait by a context as programs of goroutines do: it sets a deadline in the past.
 func under(ctx context.Context, d Deadline, f func() error) error {
 	if d == nil {
 		return f()
@@ -569,7 +569,7 @@ func under(ctx context.Context, d Deadline, f func() error) error {
 	return err
 }
 
-// within is under for a time.
+// within is under with a timeout.
 func within(t time.Duration, d Deadline, f func(ctx context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.Background(), t)
 	defer cancel()

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// The locks of programs that have goroutines alone: package sync, and channels where a wait has to end.
+// The locks of programs with goroutines alone: package sync, or channels where a wait has to end by a context.
 
 func (w *netWorld) NewChan(capacity int) Chan {
 	return &goChan{c: make(chan int, capacity), closed: make(chan struct{})}
@@ -13,7 +13,7 @@ func (w *netWorld) NewChan(capacity int) Chan {
 
 type goChan struct {
 	c      chan int
-	closed chan struct{} // what senders look at; receivers take what is left first
+	closed chan struct{} // senders check it; receivers take what is left first
 	once   sync.Once
 }
 
@@ -47,7 +47,7 @@ func (c *goChan) Recv(ctx context.Context) (int, error) {
 	}
 }
 
-// rest receives from a channel that is closed.
+// rest receives from a closed channel what is left in it.
 func (c *goChan) rest() (int, error) {
 	select {
 	case v := <-c.c:
@@ -98,7 +98,7 @@ func (w *netWorld) Either(a, b Chan) (which, v int, err error) {
 
 func (w *netWorld) NewMutex() Mutex { return make(goMutex, 1) }
 
-// goMutex has a value in it while it is locked.
+// goMutex holds a value while it is locked.
 type goMutex chan struct{}
 
 func (m goMutex) Lock()   { m <- struct{}{} }
@@ -126,7 +126,7 @@ func (w *netWorld) NewCond(m Mutex) Cond { return &goCond{Cond: sync.NewCond(m)}
 
 type goCond struct{ *sync.Cond }
 
-// WaitContext wakes all when the context is done, which look again.
+// WaitContext wakes all waiters when the context is done; they check their conditions again.
 func (c *goCond) WaitContext(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() {
 		c.L.Lock()
@@ -144,7 +144,8 @@ func (w *netWorld) NewSemaphore(n int64) Semaphore {
 	return &goSemaphore{make(goMutex, 1), make(chan struct{}, n)}
 }
 
-// goSemaphore has a value in it for each unit that is taken, one caller at a time taking several.
+// goSemaphore holds a value for each unit that is taken. Only one caller at a time acquires, so that several units are
+// taken together.
 type goSemaphore struct {
 	turn  goMutex
 	units chan struct{}
@@ -190,11 +191,11 @@ func (s *goSemaphore) Release(n int64) {
 
 func (w *netWorld) NewWaitGroup() WaitGroup { return new(goGroup) }
 
-// goGroup is a sync.WaitGroup whose waits can end before.
+// goGroup is a sync.WaitGroup whose waits a context can end.
 type goGroup struct {
 	mu   sync.Mutex
 	n    int
-	zero chan struct{} // closed at 0
+	zero chan struct{} // closed when n reaches 0
 }
 
 func (g *goGroup) Add(n int) {

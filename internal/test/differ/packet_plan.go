@@ -1,19 +1,19 @@
 package differ
 
-// A packet is a socket of datagrams.
+// A packet is a datagram socket.
 type packet struct {
 	id      int
 	network string
 	life    res
-	w, r    res // who sends to it, who reads
+	w, r    res // used by senders to it, and by its readers
 	event   res
-	flying  []segment // datagrams
+	flying  []segment // datagrams that were sent to it and not read
 	stream  int
 	at      int
-	to      *packet // where it sends, if it was dialled
+	to      *packet // for a dialled socket, where it sends to
 }
 
-// datagramsMax is how many datagrams wait for a reader: fewer than the shortest queue holds.
+// datagramsMax is how many datagrams may wait for a reader: fewer than the shortest queue holds.
 const datagramsMax = 6
 
 func planPacket(g *planner, r record) {
@@ -38,7 +38,7 @@ func (g *planner) packet(r record) *packet {
 	return p
 }
 
-// planSend sends datagrams. UDP keeps no order between senders, so they wait until what was sent is read.
+// planSend sends datagrams. UDP keeps no order between senders, so with UDP all earlier datagrams must be read first.
 func planSend(g *planner, r record) {
 	to := pick(g.packets, r.object, func(p *packet) bool {
 		return p.to == nil && (len(p.flying) == 0 || p.network == "unixgram")

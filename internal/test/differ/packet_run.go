@@ -49,7 +49,7 @@ var receive = &verb{"p%[1]d.ReadFrom // %[3]d datagrams, way %[6]d, %[5]s", func
 		n, _, err = from.ReadFrom(p)
 		ps = append(ps, p[:n])
 	}
-	if s.Name == "udp" { // which has no order
+	if s.Name == "udp" { // UDP keeps no order
 		order := make(map[string]int)
 		for i, seg := range s.Segs {
 			order[string(content([]segment{seg}))] = i

@@ -2,11 +2,11 @@ package differ
 
 import "math/rand/v2"
 
-// planner makes a plan of a program. See the package's comment for what it has to keep.
+// planner makes a plan of a program. The package comment says what the plan has to guarantee.
 type planner struct {
 	plan  *Plan
 	clock [][]int // by actor: how many steps of each actor have certainly ended
-	kinds uint    // counts meetings, so that all kinds come
+	kinds uint    // counts meetings, so that all ways to meet are used
 	steps uint
 
 	listeners []*listener
@@ -16,13 +16,13 @@ type planner struct {
 	pipes     []*pipe
 	chans     []*channel
 	counters  []*counter
-	names     res // all names and contents of files
+	names     res // the names and contents of all files
 }
 
-// An access is a step of an actor that has used something, as its number from 1 on.
+// An access is a use of something by a step of an actor. Steps are numbered from 1.
 type access struct{ actor, step int }
 
-// A res is something whose uses have to be in order: those that are exclusive with all, shared ones with these only.
+// A res is something whose uses need an order: an exclusive use with all others, a shared use with exclusive ones.
 type res struct{ exclusive, shared []access }
 
 // A use is a res that a step uses.
@@ -40,10 +40,10 @@ func own(rs ...*res) (us []use) {
 
 func share(r *res) use { return use{r, true} }
 
-// Allowed is all kinds of callers. A machine that has no goroutines passes others.
+// Allowed lists all kinds of callers. A machine without goroutines passes a shorter list.
 var Allowed = []Kind{Task, Iterator, Goroutine, Offload, Callback}
 
-// MakePlan makes a plan whose callers are of the kinds that are allowed.
+// MakePlan makes a plan in which all callers are of the allowed kinds.
 func MakePlan(p Program, allowed []Kind) *Plan {
 	callers := p.callers(allowed)
 	g := &planner{plan: &Plan{Callers: callers, Actors: make([][]Step, len(callers)), disk: p.disk(), seed: p.seed()}}
@@ -57,10 +57,10 @@ func MakePlan(p Program, allowed []Kind) *Plan {
 	return g.plan
 }
 
-// actor is one of the actors by a number.
+// actor returns the number of an actor, for any n.
 func (g *planner) actor(n byte) int { return int(n) % len(g.plan.Callers) }
 
-// other is an actor who is another than a.
+// other returns an actor other than a, for any n.
 func (g *planner) other(a int, n byte) int {
 	k := len(g.plan.Callers)
 	return (a + 1 + int(n)%(k-1)) % k
@@ -71,13 +71,13 @@ func (g *planner) object() int {
 	return g.plan.objects - 1
 }
 
-// stream is a new direction's number.
+// stream returns the number of a new direction.
 func (g *planner) stream() int {
 	g.plan.streams++
 	return g.plan.streams - 1
 }
 
-// do adds a step of an actor, behind all that used the same and is not certain to have ended.
+// do adds a step of an actor, ordered after every step that used the same and has not certainly ended.
 func (g *planner) do(a int, v *verb, s Step, uses ...use) {
 	g.after(a, uses...)
 	s.verb = v
@@ -85,7 +85,7 @@ func (g *planner) do(a int, v *verb, s Step, uses ...use) {
 	g.mark(a, uses...)
 }
 
-// after has the next step of an actor wait for what others have done with these.
+// after makes the next step of an actor wait for the other actors' earlier uses of these.
 func (g *planner) after(a int, uses ...use) {
 	for _, u := range uses {
 		g.afterAll(a, u.exclusive)
@@ -103,7 +103,7 @@ func (g *planner) afterAll(a int, all []access) {
 	}
 }
 
-// meet has an actor go on when another has done all that it was given so far.
+// meet makes actor then wait until actor first has done everything that is planned for it so far.
 func (g *planner) meet(first, then int) {
 	k := len(g.plan.meetings)
 	g.plan.meetings = append(g.plan.meetings, meeting{how: int(g.kinds % meetingKinds)})
@@ -122,7 +122,7 @@ func mostOf(a, b []int) []int {
 	return c
 }
 
-// scopeEvery is how many calls one is in a scope of.
+// scopeEvery: one call in so many is made in a scope.
 const scopeEvery = 3
 
 func (g *planner) emit(a int, s Step) {
@@ -134,7 +134,7 @@ func (g *planner) emit(a int, s Step) {
 	g.plan.order = append(g.plan.order, planned{a, len(g.plan.Actors[a]) - 1})
 }
 
-// mark notes that the last step of an actor has used these.
+// mark records that the last step of an actor has used these.
 func (g *planner) mark(a int, uses ...use) {
 	now := access{a, len(g.plan.Actors[a])}
 	for _, u := range uses {
@@ -152,7 +152,7 @@ type maker struct {
 	make   func(g *planner, r record)
 }
 
-// makers are all makers, by the first byte of a record. New ones come last, so that the corpus stays what it was.
+// makers lists all makers, by the first byte of a record. New ones are appended, so that the corpus keeps its meaning.
 var makers []maker
 
 func init() {
@@ -172,7 +172,7 @@ func init() {
 	}
 }
 
-// wish draws the first byte of a record by the weights.
+// wish draws the first byte of a record according to the weights.
 func wish(r *rand.Rand) byte {
 	sum := 0
 	for _, m := range makers {

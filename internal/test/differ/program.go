@@ -9,20 +9,21 @@ import (
 	"strings"
 )
 
-// A Program is bytes: a head that says who the actors are, and records, each a wish. Any bytes are a program.
+// A Program is bytes: a head that says who the actors are, and records, each of which is a wish. Any bytes are a
+// program.
 type Program []byte
 
 const (
-	headSize   = 8 // how many actors, and who
+	headSize   = 8 // bytes: how many actors there are, and their kinds and loops
 	recordSize = 5
 	actorsMax  = 5
 	recordsMax = 400
 )
 
-// A record is a wish: the call, of whom, on what, and two numbers for the rest.
+// A record is a wish: which call, by which actor, on which object, and two numbers for the rest.
 type record struct{ call, actor, object, x, y byte }
 
-// Random is the program of a seed: the same seed gives the same program.
+// Random returns the program of a seed, always the same one.
 func Random(seed uint64) Program {
 	r := rand.New(rand.NewPCG(seed, 0x70726f6772616d73))
 	p := make(Program, headSize+recordSize*(4+r.IntN(60)))
@@ -37,8 +38,8 @@ func Random(seed uint64) Program {
 	return p
 }
 
-// callers are who makes the calls, of the kinds that are allowed. Bits of their own tell callbacks, so that programs
-// from before there were any stay what they were.
+// callers returns the actors' callers, of the allowed kinds. Callbacks have bits of their own in the head, so that
+// programs from before package event keep their meaning.
 func (p Program) callers(allowed []Kind) []Caller {
 	var head [headSize]byte
 	copy(head[:], p)
@@ -53,14 +54,14 @@ func (p Program) callers(allowed []Kind) []Caller {
 	return all
 }
 
-// seed is a number that the program makes.
+// seed returns a number derived from the program.
 func (p Program) seed() uint64 {
 	h := fnv.New64a()
 	h.Write(p)
 	return h.Sum64()
 }
 
-// stops reports whether loops with callbacks are stopped in the end.
+// stops reports whether loops with callbacks are stopped at the end.
 func (p Program) stops() bool { return len(p) >= headSize && p[headSize-2]%4 == 3 }
 
 func (p Program) disk() bool { return len(p) >= headSize && p[headSize-1]%64 == 63 }
@@ -74,17 +75,17 @@ func (p Program) records() (all []record) {
 	return all
 }
 
-// withoutRecords is the program without some of its records.
+// withoutRecords returns the program without n of its records.
 func (p Program) withoutRecords(from, n int) Program {
 	at := headSize + from*recordSize
 	end := min(len(p), at+n*recordSize)
 	return append(append(Program{}, p[:at]...), p[end:]...)
 }
 
-// Corpus is the program as a file of testdata/fuzz.
+// Corpus returns the program as a file for testdata/fuzz.
 func (p Program) Corpus() string { return fmt.Sprintf("go test fuzz v1\n[]byte(%q)\n", []byte(p)) }
 
-// A Plan is a program that can run: the calls of each actor, and the order in which all were planned.
+// A Plan is a program that can run: the calls of each actor, and the order in which they were planned.
 type Plan struct {
 	Callers  []Caller
 	Actors   [][]Step
@@ -92,8 +93,8 @@ type Plan struct {
 	meetings []meeting
 	objects  int
 	streams  int
-	disk     bool   // one in 64 has its files on a disk
-	seed     uint64 // of what else is to be decided
+	disk     bool   // the files are on a disk, in one plan of 64
+	seed     uint64 // decides everything else
 }
 
 type planned struct{ actor, step int }
@@ -101,12 +102,12 @@ type planned struct{ actor, step int }
 // A Step is one call with its arguments.
 type Step struct {
 	*verb
-	O, P int // objects by number
+	O, P int // numbers of objects
 	N, M int // sizes and counts
 	Name string
 	How  int
-	Segs []segment // what is read, or written
-	// Scope is what the call is made in, which ends nothing.
+	Segs []segment // what is read or written
+	// Scope is the scope in which the call is made, which never ends it.
 	Scope int
 	Objs  []int // more objects
 }
@@ -122,7 +123,7 @@ const (
 
 var scopeNames = [...]string{"", "WithTimeout(hour): ", "WithContext: ", "WithContext, WithTimeout(hour): "}
 
-// A segment is a piece of the stream of a direction.
+// A segment is a piece of a direction's stream.
 type segment struct{ Stream, At, N int }
 
 func total(segs []segment) (n int) {
@@ -132,7 +133,7 @@ func total(segs []segment) (n int) {
 	return n
 }
 
-// A verb is a kind of calls: text is its format, and run makes the call and says what was seen.
+// A verb is a kind of call: text is its format, and run makes the call and returns what was seen.
 type verb struct {
 	text string
 	run  func(x *actor, s *Step) string
@@ -142,7 +143,7 @@ func (s *Step) String() string {
 	return scopeNames[s.Scope] + fmt.Sprintf(s.text, s.O, s.P, s.N, s.M, s.Name, s.How, total(s.Segs))
 }
 
-// String is the plan as text that reads like Go, in the order in which it was planned.
+// String returns the plan as text that reads like Go, in the order in which it was planned.
 func (p *Plan) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "files in %s\n", p.folder())

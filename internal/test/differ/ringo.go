@@ -22,7 +22,7 @@ import (
 	"ringo/sock"
 )
 
-// Ringo is this module with a driver.
+// Ringo runs plans on this module, with a driver.
 type Ringo struct {
 	Label  string // the name, if it is not the driver's
 	Config ringo.Config
@@ -35,12 +35,12 @@ func (m Ringo) Name() string {
 	return m.Config.Driver
 }
 
-// Open begins a Run, whose loops wait for plans.
+// Open starts a Run, whose loops wait for plans.
 func (m Ringo) Open() (Session, error) {
 	cfg := m.Config
 	cfg.Loops, cfg.Grace, cfg.StallLimit, cfg.OnPanic = Loops, -1, -1, onPanic
 	s := &ringoSession{over: ringo.NewChan[int](0), ended: make(chan struct{})}
-	ready := make(chan *ringo.Loop, Loops) // a loop whose first task has not begun counts none
+	ready := make(chan *ringo.Loop, Loops) // a loop counts no tasks until its first one has begun
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
 	go func() {
@@ -63,7 +63,7 @@ func (m Ringo) Open() (Session, error) {
 	return s, nil
 }
 
-// onPanic takes what was planned.
+// onPanic accepts planned panics and passes on all others.
 func onPanic(_ *ringo.Loop, v any, stack []byte) {
 	if v != onPurpose {
 		panic(fmt.Sprintf("%v\n%s", v, stack))
@@ -84,7 +84,7 @@ func (s *ringoSession) Run(p *Plan, setup func(w World), body func(i int, w Worl
 	return s.l.Call(func() error { return RunOn(s.l, p.Callers, time.Sleep, setup, body) })
 }
 
-// Close ends the Run: in order, and if that does not come, as after a plan that hangs, by a cancel.
+// Close ends the Run: in an orderly way, or by a cancel if it does not end, as after a plan that hangs.
 func (s *ringoSession) Close() error {
 	defer s.cancel()
 	s.over.Close()
@@ -99,9 +99,9 @@ func (s *ringoSession) Close() error {
 	return errors.New("the Run did not end")
 }
 
-// RunOn runs a plan on the loops of l's Run, of which there are Loops at least. A task of l calls it. A task that calls
-// still has its loop stand still for so long. It returns when
-// all actors have, and everything they opened is gone; the error says what is not.
+// RunOn runs a plan on the loops of l's Run, which must have at least Loops of them. A task of l calls it. A task that
+// calls still makes its loop stand still for d. RunOn returns when all actors have returned and everything that they
+// opened is gone; the error says what is left.
 func RunOn(l *ringo.Loop, callers []Caller, still func(d time.Duration), setup func(w World),
 	body func(i int, w World)) error {
 	before := inUse(l)
@@ -154,7 +154,7 @@ func inIterator(f func()) {
 	next()
 }
 
-// using is what loops have in use.
+// using counts what loops have in use.
 type using struct{ tasks, slots, buffers, handles int }
 
 func inUse(l *ringo.Loop) (u using) {
@@ -181,10 +181,10 @@ func settle(l *ringo.Loop, before using) error {
 		now, before, err, socktest.TasksOf(l.Loops()))
 }
 
-// ringoWorld is an actor's: l is its loop, and self the same if it is a task.
+// ringoWorld is the World of one actor: l is its loop; self is l if the actor is a task, else nil.
 type ringoWorld struct {
 	l, self *ringo.Loop
-	still   func(d time.Duration) // of a task: its loop stands still
+	still   func(d time.Duration) // called by a task, makes its loop stand still
 	boards  *[Loops]callbacks
 }
 
@@ -232,7 +232,7 @@ func (w *ringoWorld) Dial(ctx context.Context, loop int, network, address string
 
 type ringoConn struct{ *sock.Conn }
 
-// ringoLease adapts a lease, which is a value.
+// ringoLease adapts a buf.Lease, which is a value.
 type ringoLease struct{ buf.Lease }
 
 func (c ringoConn) Next() (Lease, error) {
@@ -259,7 +259,7 @@ func (c ringoConn) CopyFrom(r io.Reader) (int64, error) {
 	return io.Copy(c.Conn, r)
 }
 
-// SendFile goes by a copy where the kernel can't.
+// SendFile copies where the kernel can't send the file.
 func (c ringoConn) SendFile(head []byte, f File, off, n int64) (int, error) {
 	k, err := c.Conn.SendFile(head, f.(ringoFile).File, off, n)
 	if errors.Is(err, errors.ErrUnsupported) {
@@ -269,7 +269,7 @@ func (c ringoConn) SendFile(head []byte, f File, off, n int64) (int, error) {
 	return k, err
 }
 
-// TryWrite is for tasks of the connection's loop. Others write, as package net has it.
+// TryWrite is for tasks of the connection's loop. Other callers use Write, as on package net.
 func (c ringoConn) TryWrite(p []byte) (int, error) {
 	n, err := c.Conn.TryWrite(p)
 	if errors.Is(err, ringo.ErrNotTask) {
@@ -289,7 +289,7 @@ func (c ringoConn) MoveTo(loop int) (Conn, error) {
 	return conned(moved, err)
 }
 
-// Leave reads what is unread in a simulated world, which no descriptor leaves.
+// Leave only reads the unread bytes in a simulated world, whose descriptors can't leave it.
 func (c ringoConn) Leave(to, n int, offload func(f func() error) error) (p []byte, back Conn, err error) {
 	var left net.Conn
 	if c.LocalAddr().Network() == "tcp" {
@@ -323,7 +323,7 @@ func (c ringoConn) Leave(to, n int, offload func(f func() error) error) (p []byt
 	return append(p, rest...), back, err
 }
 
-// Serve is sock.Serve in a task of its own. Each connection that was opened has to be closed in the end.
+// Serve runs sock.Serve in a task of its own, and checks that each connection that was opened is closed in the end.
 func (w *ringoWorld) Serve(ln Listener, how int) (stop func() error) {
 	var opened, closed atomic.Int64
 	h := &sock.Handler{
@@ -331,7 +331,7 @@ func (w *ringoWorld) Serve(ln Listener, how int) (stop func() error) {
 		Request: func(c *sock.Conn) error {
 			for {
 				if err := answer(ringoConn{c}, how); err != nil || c.Buffered() == 0 {
-					return err // what is here and unread would be shown again only when more has come
+					return err // unread bytes that are here already would be shown again only when more come
 				}
 			}
 		},
@@ -353,7 +353,7 @@ func (w *ringoWorld) Serve(ln Listener, how int) (stop func() error) {
 
 func (w *ringoWorld) Aside(f func()) { f() }
 
-// Scope is WithTimeout, WithContext or both, for a task.
+// Scope uses WithTimeout, WithContext or both, for a task.
 func (w *ringoWorld) Scope(how int, f func()) {
 	if w.self == nil {
 		f()
@@ -405,7 +405,7 @@ func (w *ringoWorld) ListenPacket(loop int, network, address string) (Packet, er
 	return batches{c}, nil
 }
 
-// batches sends and reads several datagrams by a call.
+// batches sends and reads several datagrams with one call.
 type batches struct{ *sock.PacketConn }
 
 func messages(ps [][]byte, to netip.AddrPort) (ms []sock.Message) {
@@ -576,7 +576,7 @@ func (w *ringoWorld) Here(_ Deadline, f func(ctx context.Context) error) error {
 	return f(context.Background())
 }
 
-// Late has tasks of the connection's loop: one that waits, and one that the loop stands still for behind it.
+// Late uses two tasks of the connection's loop: one that waits, and one behind it that makes the loop stand still.
 func (w *ringoWorld) Late(c, peer Conn, p []byte, wait func()) (err error) {
 	on, now := c.(ringoConn).Loop(), time.Now
 	if !(*loop.Loop)(on).World().Beside() {
@@ -586,7 +586,8 @@ func (w *ringoWorld) Late(c, peer Conn, p []byte, wait func()) (err error) {
 		send, wrong := sender(peer.(ringoConn).Conn, on, p)
 		far := c.SetReadDeadline(on.Now().Add(time.Hour))
 		standing := on.Go(func() {
-			// A deadline that has passed when it is set ends a wait whatever has come, and a machine may be busy.
+			// The deadline must not have passed when it is set: such a deadline ends a wait whatever has come. The
+			// machine may be busy, so the loop tries again with more time.
 			set, in := errors.Join(wrong, send()), 100*time.Microsecond
 			for at := now(); set == nil && !now().Before(at); in *= 2 {
 				at = now().Add(in)
@@ -601,8 +602,9 @@ func (w *ringoWorld) Late(c, peer Conn, p []byte, wait func()) (err error) {
 	return errors.Join(failed, err, c.SetReadDeadline(time.Time{}))
 }
 
-// sender returns what has the kernel have, at once, what a connection is to send, though the loop on stands still from
-// the call on; so where another loop has the connection that is not asked: it may stand still for the same reason.
+// sender returns a function that hands p to the kernel at once, although the loop on stands still from that call on. If
+// c belongs to another loop, that loop is not asked, because it may stand still for the same reason: the function
+// writes to the descriptor directly.
 func sender(c *sock.Conn, on *ringo.Loop, p []byte) (send func() error, err error) {
 	write := func() error { _, err := c.Write(p); return err }
 	switch {
@@ -625,7 +627,7 @@ func sender(c *sock.Conn, on *ringo.Loop, p []byte) (send func() error, err erro
 	}, err
 }
 
-// Under is a WithContext for a task.
+// Under uses WithContext for a task.
 func (w *ringoWorld) Under(ctx context.Context, d Deadline, f func() error) error {
 	if w.self == nil {
 		return under(ctx, d, f)

@@ -8,7 +8,7 @@ import (
 
 func (w *ringoWorld) NewChan(capacity int) Chan { return ringoChan{ringo.NewChan[int](capacity)} }
 
-// ringoChan uses Send and Recv where nothing else is to end them.
+// ringoChan uses Send and Recv, without a context, where ctx can't end the wait.
 type ringoChan struct{ *ringo.Chan[int] }
 
 func (c ringoChan) Send(ctx context.Context, v int) error {

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// Result is what was seen of a plan: for each actor a line for each of its calls.
+// Result is what was seen of a plan: for each actor one line for each of its calls.
 type Result struct {
 	Machine string
 	Seen    [][]string
-	Err     error // the machine's own: something was left behind, or the plan did not end
+	Err     error // an error of the machine itself: something was left behind, or the plan did not end
 }
 
-// exec is a plan that runs.
+// exec is a running plan.
 type exec struct {
 	plan *Plan
 	Ground
@@ -31,7 +31,7 @@ type exec struct {
 	now  []string
 }
 
-// An actor is one who runs.
+// An actor is one actor of a running plan.
 type actor struct {
 	*exec
 	World
@@ -40,8 +40,8 @@ type actor struct {
 
 var errHangs = errors.New("it did not end")
 
-// Run runs a plan on ground of its own, which is cleared afterwards. A plan that takes longer than patience is given
-// up, and the session with it.
+// Run runs a plan on a ground of its own, which is removed afterwards. If the plan takes longer than patience, Run
+// gives it up, and the caller has to give up the session, too.
 func Run(s Session, name string, p *Plan, patience time.Duration) Result {
 	ground, clear, err := s.Ground(p)
 	if err != nil {
@@ -73,7 +73,7 @@ func (x *exec) where() string {
 	return b.String()
 }
 
-// setup makes what there is from the start. A machine that runs a plan again calls it again.
+// setup makes what exists from the start. A machine that runs a plan again calls it again.
 func (x *exec) setup(w World) {
 	n := len(x.plan.Actors)
 	x.mu.Lock()
@@ -113,7 +113,7 @@ func (x *exec) body(i int, w World) {
 	x.mu.Unlock()
 }
 
-// step makes a call. What needs an object that could not be made says so, on all machines.
+// step makes a call. A call that needs an object which could not be made says so, on all machines.
 func (a *actor) step(s *Step) (line string) {
 	run := func() { line = a.bare(s) }
 	switch {
@@ -140,10 +140,11 @@ func (a *actor) bare(s *Step) (line string) {
 	return s.run(a, s)
 }
 
-// noObject is panicked with where an object is missing.
+// noObject is the panic value for an object that is missing.
 type noObject int
 
-// get is an object that a step names. What callbacks of another loop still have, as behind a call that failed, is none.
+// get returns an object that a step names. If callbacks of another loop still hold it, as after a call that failed, it
+// counts as missing.
 func get[T any](x *actor, id int) T {
 	v, ok := x.objs[id].(T)
 	if b := holder(x.objs[id]); b != nil {
@@ -156,7 +157,7 @@ func get[T any](x *actor, id int) T {
 	return v
 }
 
-// put keeps an object, if there is one, and says what came of it.
+// put stores an object, unless there was an error, and returns the error's class.
 func put[T any](x *actor, id int, v T, err error) string {
 	if err == nil {
 		x.objs[id] = v

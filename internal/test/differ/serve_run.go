@@ -8,7 +8,7 @@ var serve = &verb{"Serve(s%[1]d) // %[5]s", func(x *actor, s *Step) string {
 	return "ok"
 }}
 
-// A server is a listener whose connections somebody serves.
+// A server is a listener whose connections are served.
 type server struct {
 	Listener
 	stop func() error

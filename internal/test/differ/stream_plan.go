@@ -1,6 +1,7 @@
 package differ
 
-// What may be on its way in one direction at most: what any socket has room for, however small the pieces.
+// flyingMax and piecesMax bound what may be on its way in one direction: as many bytes, in as many pieces, as any
+// socket has room for, however small the pieces are.
 const (
 	flyingMax = 12 << 10
 	piecesMax = 12
@@ -11,22 +12,22 @@ type listener struct {
 	id      int
 	on      int // see caller
 	network string
-	life    res // shared by those who use it, exclusive by Close
-	dials   res // exclusive by dials
+	life    res // shared by users, exclusive for Close
+	dials   res // exclusive for dials
 	accepts res
 	served  bool // by a server that answers with what it reads
 	clients []*conn
 }
 
-// A direction of a connection, or a pipe.
+// A direction is one direction of a connection, or of a pipe.
 type direction struct {
 	id     int
-	w, r   res       // who writes, who reads
-	event  res       // what ends a wait of readers
-	flying []segment // written, and planned to be read by nobody yet
+	w, r   res       // used by writers, and by readers
+	event  res       // used by what ends a reader's wait
+	flying []segment // written, and not yet planned to be read
 	at     int       // how many bytes were written
-	shut   bool      // nothing will be written
-	broken bool      // what a writer gets is an error
+	shut   bool      // nothing more will be written
+	broken bool      // a writer gets an error
 }
 
 // A conn is one end of a connection.
@@ -36,14 +37,14 @@ type conn struct {
 	network string
 	life    res
 	in, out *direction
-	peer    *conn // nil: a server that answers with what it reads
+	peer    *conn // nil: the other end is a server that answers with what it reads
 }
 
 func (c *conn) records() bool { return c.network == "unixpacket" }
 
 func (g *planner) conn(n byte, fit func(c *conn) bool) *conn { return pick(g.conns, n, fit) }
 
-// pick is the n-th of those that fit.
+// pick returns the n-th of those that fit, modulo their number, or nil.
 func pick[T any](all []*T, n byte, fit func(v *T) bool) *T {
 	var good []*T
 	for _, v := range all {
@@ -112,14 +113,14 @@ func planPair(g *planner, r record) {
 			append(own(&ln.dials, &c.life), share(&ln.life))...)
 	}
 	dial()
-	// The next dial comes behind this accept, so that it is known which connection it is for.
+	// The next dial is ordered after this accept, so that it is known which dial an accept belongs to.
 	g.do(b, accept, Step{O: d.id, P: ln.id, How: int(r.y>>2) % 2},
 		append(own(&ln.accepts, &d.life), share(&ln.life))...)
 	g.mark(b, own(&ln.dials)...)
 	g.conns = append(g.conns, c, d)
 }
 
-// planServe has a server answer on a listener.
+// planServe makes a server answer on a listener.
 func planServe(g *planner, r record) {
 	ln := pick(g.listeners, r.object, func(ln *listener) bool { return !ln.served && ln.network != "unixpacket" })
 	if ln == nil {
@@ -146,7 +147,7 @@ func (g *planner) client(r record, ln *listener) {
 	g.conns = append(g.conns, c)
 }
 
-// closeListener closes a listener, and ends its server, whose clients have gone.
+// closeListener closes a listener and ends its server, after its clients have been closed.
 func (g *planner) closeListener(a int, ln *listener) {
 	uses := own(&ln.life, &ln.accepts, &ln.dials)
 	for _, c := range ln.clients {
@@ -159,7 +160,7 @@ func (g *planner) closeListener(a int, ln *listener) {
 	g.listeners = without(g.listeners, ln)
 }
 
-// answered is where what is written to a connection is read.
+// answered returns where the bytes that are written to c are read: by the peer, or by c itself if a server answers.
 func (c *conn) answered() (*conn, *direction) {
 	if c.peer == nil {
 		return c, c.in
@@ -167,7 +168,7 @@ func (c *conn) answered() (*conn, *direction) {
 	return c.peer, c.out
 }
 
-// writing is what a write uses: that to a server is one of its answer, too.
+// writing returns what a write uses. A write to a server is also one to the direction of its answer.
 func (c *conn) writing() []use {
 	uses := append(own(&c.out.w), share(&c.life))
 	if c.peer == nil {
@@ -176,13 +177,13 @@ func (c *conn) writing() []use {
 	return uses
 }
 
-// reading is what a read uses.
+// reading returns what a read uses.
 func (c *conn) reading() []use { return append(own(&c.in.r), share(&c.life), share(&c.in.event)) }
 
-// alarm is what setting a deadline of reads uses, in order with these.
+// alarm returns what setting a read deadline uses, ordered with reads.
 func (c *conn) alarm() []use { return append(own(&c.in.event, &c.in.r), share(&c.life)) }
 
-// all is what a Close uses.
+// all returns what a Close uses.
 func (c *conn) all() []use { return own(&c.life, &c.in.r, &c.in.event, &c.out.w) }
 
 func (c *conn) room() int {
@@ -190,7 +191,7 @@ func (c *conn) room() int {
 	return d.room()
 }
 
-// room is how many bytes can be written without a reader.
+// room returns how many bytes can be written although no reader reads.
 func (d *direction) room() int {
 	if len(d.flying) >= piecesMax {
 		return 0
@@ -213,7 +214,7 @@ func planWrite(g *planner, r record) {
 	g.write(g.caller(c.on, r.actor), c, min(size(r.x), c.room()), int(r.y))
 }
 
-// size makes a length of a byte: often small, sometimes around the bounds that there are in the code.
+// size turns a byte into a length: often a small one, sometimes one around a limit in the code.
 func size(b byte) int {
 	switch {
 	case b < 100:
@@ -240,7 +241,7 @@ func (g *planner) write(a int, c *conn, n, how int) {
 		c.writing()...)
 }
 
-// take has a reader read n of the bytes that are on their way.
+// take makes a reader read n of the bytes that are on their way.
 func (d *direction) take(n int) (segs []segment) {
 	for n > 0 {
 		s := &d.flying[0]
@@ -269,12 +270,12 @@ func planRead(g *planner, r record) {
 	}
 	n := total(c.in.flying)
 	switch how := int(r.y) % readWays; how {
-	case peekWay: // reads nothing
+	case peekWay: // it consumes nothing
 		n = 1 + int(r.x)%n
 		segs := append([]segment(nil), c.in.flying...)
 		d := direction{flying: segs}
 		g.do(a, peek, Step{O: c.id, Segs: d.take(n)}, c.reading()...)
-	case nextWay: // takes what there is: all, and nothing more may come meanwhile
+	case nextWay: // it takes all that is there, so nothing more may come meanwhile
 		g.after(a, own(&c.in.w)...)
 		g.read(a, c, n, how)
 		g.mark(a, own(&c.in.w)...)
@@ -288,13 +289,13 @@ func planRead(g *planner, r record) {
 
 func (g *planner) read(a int, c *conn, n, how int) {
 	piece := max(1+n*7%4000, n/500)
-	if c.on != 0 { // many ReadFulls, for which turns have a bound
+	if c.on != 0 { // each piece is a ReadFull, and the number of turns is bounded
 		piece = 1 + n/300
 	}
 	g.do(a, read, Step{O: c.id, How: how, Name: readNames[how], N: piece, Segs: c.in.take(n)}, c.reading()...)
 }
 
-// planBigWrite has one actor write more than a socket takes while another reads it.
+// planBigWrite makes one actor write more than a socket takes while another reads it.
 func planBigWrite(g *planner, r record) {
 	c := g.conn(r.object, func(c *conn) bool { return canWrite(c) && !c.records() })
 	if c == nil {
@@ -307,7 +308,7 @@ func planBigWrite(g *planner, r record) {
 	if !ok {
 		return
 	}
-	// Neither may have to wait for the other once the write has begun.
+	// Once the write has begun, neither actor may have to wait for the other.
 	g.after(b, reader.reading()...)
 	g.after(a, c.writing()...)
 	g.write(a, c, 20_000+int(r.x)*1000, int(r.y)%bigWays)
@@ -318,7 +319,7 @@ func planBigWrite(g *planner, r record) {
 	g.read(b, reader, total(d.flying), how)
 }
 
-// finish closes what is open, or has it closed by the stop of its loop.
+// finish closes what is open, or leaves it to the stop of its loop.
 func (g *planner) finish(stops bool) {
 	k := 0
 	next := func() int { k++; return k % len(g.plan.Callers) }

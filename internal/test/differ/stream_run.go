@@ -12,10 +12,10 @@ import (
 	"ringo/internal/test/socktest"
 )
 
-// place is where the pattern of a stream begins.
+// place is the distance between the places where the patterns of two streams begin.
 const place = 3_000_017
 
-// content makes what segments say.
+// content returns the bytes of segments.
 func content(segs []segment) []byte {
 	p := make([]byte, total(segs))
 	rest := p
@@ -26,7 +26,7 @@ func content(segs []segment) []byte {
 	return p
 }
 
-// wrong says where bytes are not what segments say.
+// wrong describes how p differs from the bytes of segments, or returns "".
 func wrong(p []byte, segs []segment) string {
 	if n := total(segs); len(p) != n {
 		return fmt.Sprintf("%d bytes, not %d", len(p), n)
@@ -40,7 +40,7 @@ func wrong(p []byte, segs []segment) string {
 	return ""
 }
 
-// sawBytes is what is seen of a read.
+// sawBytes describes the result of a read.
 func sawBytes(p []byte, err error, segs []segment) string {
 	if bad := wrong(p, segs); bad != "" {
 		return class(err) + ", " + bad
@@ -63,7 +63,7 @@ func (x *exec) address(id int, network string) string {
 }
 
 var dial = &verb{"c%[1]d = Dial(loop %[3]d, s%[2]d, %[5]q)", func(x *actor, s *Step) string {
-	ln, ok := x.objs[s.P].(Listener) // whoever has it: all may ask where it is
+	ln, ok := x.objs[s.P].(Listener) // whatever holds it: every actor may ask for its address
 	if !ok {
 		panic(noObject(s.P))
 	}
@@ -76,7 +76,7 @@ var accept = &verb{"c%[1]d = s%[2]d.Accept() // way %[6]d", func(x *actor, s *St
 	return put(x, s.O, c, err)
 }}
 
-// The first bigWays are for any size.
+// The first bigWays of them suit any size.
 var writeWays = []string{"Write", "WriteV", "ReadFrom", "Write, Flush", "TryWrite, Write", "SendFile", "in pieces"}
 
 const bigWays = 4
@@ -122,7 +122,7 @@ func (x *actor) write(c Conn, p []byte, how int) (int, error) {
 	return c.Write(p)
 }
 
-// plainReader is a reader that is nothing else.
+// plainReader hides all other methods of a reader.
 type plainReader struct{ io.Reader }
 
 // file makes a file to be sent.
@@ -135,7 +135,7 @@ func (x *actor) file(p []byte) (f File, err error) {
 	return f, err
 }
 
-// sendFile sends the first half as the head.
+// sendFile sends the first half of p as the head, and the rest from a file.
 func (x *actor) sendFile(c Conn, p []byte) (n int, err error) {
 	f, err := x.file(p)
 	if err != nil {
@@ -147,7 +147,7 @@ func (x *actor) sendFile(c Conn, p []byte) (n int, err error) {
 	return len(head) + n, errors.Join(err, c.Flush())
 }
 
-// sendAll sends n bytes of a file.
+// sendAll sends a head and n bytes of a file.
 func sendAll(c Conn, head []byte, f File, off, n int) (sum int, err error) {
 	for first := true; err == nil && (first || sum < n); first = false {
 		var k int
@@ -179,7 +179,7 @@ var peek = &verb{"c%[1]d.Peek(%[7]d)", func(x *actor, s *Step) string {
 
 var read = &verb{"c%[1]d.Read(%[7]d) // %[5]s, %[3]d", func(x *actor, s *Step) string { return x.read(s) }}
 
-// readInTime reads what comes before a deadline, by a loop that stands still until both are over.
+// readInTime reads what comes before a deadline, on a loop that stands still until both are over.
 var readInTime = &verb{"c%[1]d.Read(%[7]d) // %[5]s; c%[2]d has written before the deadline, and the loop is late",
 	func(x *actor, s *Step) (seen string) {
 		c, peer := get[Conn](x, s.O), get[Conn](x, s.P)

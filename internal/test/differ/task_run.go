@@ -38,7 +38,7 @@ var ticks = &verb{"NewTicker // %[3]d ticks", func(x *actor, s *Step) string {
 	return class(x.Ticks(300*time.Microsecond, s.N))
 }}
 
-// The posts of one sender start in order; tasks that do not wait end in it, too.
+// The posts of one sender start in order; tasks that do not wait end in the same order.
 var posts = &verb{"Post(loop %[4]d) // %[3]d times", func(x *actor, s *Step) string {
 	order := x.NewChan(s.N)
 	for i := range s.N {
@@ -83,7 +83,7 @@ var children = &verb{"%[5]s // %[3]d children, loop %[4]d", func(x *actor, s *St
 		}
 		for _, t := range all {
 			if s.How == 5 {
-				t.Cancel() // which ends no call that need not wait, and no Yield
+				t.Cancel() // a cancel ends no call that need not wait, and no Yield
 			}
 		}
 		for _, t := range all {

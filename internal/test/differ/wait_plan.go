@@ -1,20 +1,20 @@
 package differ
 
-// Ways to end a wait.
+// The ways to end a wait.
 const (
-	endDeadline = iota // another sets one that is over
-	endSoon            // the caller's own, in a moment
-	endWithin          // a WithTimeout around it
-	endContext         // another cancels the context around it
-	endLate            // the context is done before
+	endDeadline = iota // another actor sets a deadline in the past
+	endSoon            // the caller sets a deadline that passes in a moment
+	endWithin          // a WithTimeout around it passes
+	endContext         // another actor cancels the context around it
+	endLate            // the context was done before
 	endCancel          // it waits in a task of its own, which is cancelled
-	endClose           // another closes what it waits on
+	endClose           // another actor closes what it waits on
 	endings
 )
 
 var endingNames = [...]string{"deadline", "soon", "within", "context", "done context", "cancel", "close"}
 
-// What waits.
+// What a wait is on.
 const (
 	waitOnConn = iota
 	waitOnListener
@@ -23,9 +23,9 @@ const (
 	waitOnPipe
 )
 
-// wait has a wait for what doesn't come, and its end by another. still is what nobody may use meanwhile, and life what
-// the wait shares; event is what the end is, for waits to come; shut closes what is waited on, and clear takes a
-// deadline away.
+// wait plans a wait for something that does not come, by actor a, and its end by actor b. No actor may use still
+// meanwhile. The wait shares life. event is used by what ends the wait, in order with later waits. shut closes what the
+// wait is on, and clear removes a deadline.
 func (g *planner) wait(a, b, on, id, how, end int, still, life, event []use, shut, clear func(b int)) {
 	s := Step{O: id, M: on, How: how, N: end, Name: endingNames[end]}
 	uses := append(append([]use(nil), still...), life...)
@@ -44,7 +44,7 @@ func (g *planner) wait(a, b, on, id, how, end int, still, life, event []use, shu
 			s.verb = spawnWait
 		}
 		if end == endContext {
-			// The context is there from the start.
+			// The context exists from the start, so the cancel needs no order with the wait.
 			g.after(b, still...)
 			g.emit(b, Step{verb: cancelIt, O: s.P, Name: s.Name})
 			g.emit(a, s)
@@ -60,13 +60,13 @@ func (g *planner) wait(a, b, on, id, how, end int, still, life, event []use, shu
 		g.after(b, still...)
 		g.after(b, life...)
 		g.after(a, uses...)
-		// The end of the wait is not among what Close is behind.
+		// The Close must not be ordered after the end of the wait.
 		for _, u := range life {
 			g.after(b, own(u.res)...)
 		}
 		shut(b)
 		g.emit(a, withVerb(s, waitFor))
-		g.mark(a, still...) // the peer must not end it
+		g.mark(a, still...) // the peer must not end the wait
 	default:
 		g.do(a, waitFor, s, uses...)
 		if end == endSoon {
@@ -80,7 +80,7 @@ func withVerb(s Step, v *verb) Step {
 	return s
 }
 
-// planDeadline has a deadline that is over end a read, with bytes there or without, or sets one that is far away.
+// planDeadline makes a deadline in the past end a read, with bytes there or without, or sets one that is far away.
 func planDeadline(g *planner, r record) {
 	c := g.conn(r.object, func(c *conn) bool { return !c.in.broken })
 	if c == nil {
@@ -88,29 +88,29 @@ func planDeadline(g *planner, r record) {
 		return
 	}
 	a, b := g.caller(c.on, r.actor), g.caller(c.on, r.x)
-	if c.on != 0 { // their timeouts are for what does not come
+	if c.on != 0 { // callbacks have timeouts only for what does not come
 		r.y = 0
 	}
 	switch r.y % 4 {
 	case 0:
 		g.do(a, setDeadline, Step{O: c.id, How: farDeadline},
 			append(own(&c.in.event, &c.in.r, &c.out.w), share(&c.life))...)
-	case 1: // a writer's
+	case 1: // for a writer
 		if canWrite(c) {
 			reader, _ := c.answered()
-			g.after(a, own(&reader.in.r)...) // what was accepted and not sent yet would stay
+			g.after(a, own(&reader.in.r)...) // bytes that were accepted and not yet sent would stay behind
 			g.do(a, setDeadline, Step{O: c.id, How: pastWriteDeadline}, append(own(&c.out.w), share(&c.life))...)
 			g.do(b, writeLate, Step{O: c.id, N: size(r.x)}, append(own(&c.out.w), share(&c.life))...)
 			g.do(a, setDeadline, Step{O: c.id, How: noWriteDeadline}, append(own(&c.out.w), share(&c.life))...)
 		}
-	default: // in order with the reads: what is there stays unread
+	default: // ordered with the reads: what is there stays unread
 		g.do(a, setDeadline, Step{O: c.id, How: pastReadDeadline}, c.alarm()...)
 		g.do(b, readLate, Step{O: c.id, How: int(r.y>>3) % 3}, c.reading()...)
 		g.do(a, setDeadline, Step{O: c.id, How: noReadDeadline}, c.alarm()...)
 	}
 }
 
-// planWait has a read wait for what does not come, and ends it.
+// planWait makes a read wait for something that does not come, and ends it.
 func planWait(g *planner, r record) {
 	c := g.conn(r.object, func(c *conn) bool { return len(c.in.flying) == 0 && !c.in.shut && !c.in.broken })
 	if c == nil {
@@ -118,7 +118,7 @@ func planWait(g *planner, r record) {
 		return
 	}
 	a := g.caller(c.on, r.actor)
-	still := own(&c.in.r, &c.in.w) // nobody may write meanwhile
+	still := own(&c.in.r, &c.in.w) // no actor may write meanwhile
 	end, how := int(r.x)%endings, int(r.y>>2)%readsThatWait
 	b, ok := g.second(c.on, a, r.y)
 	if c.on != 0 {
@@ -126,7 +126,7 @@ func planWait(g *planner, r record) {
 		if !ok && end == endClose {
 			end = endSoon
 		}
-		if how == waitToFill && end != endClose { // it has no end of its own
+		if how == waitToFill && end != endClose { // a ReadFull has no way to end by itself
 			how = 0
 		}
 	}
@@ -139,9 +139,9 @@ func planWait(g *planner, r record) {
 		})
 }
 
-// planLate has a byte come before a deadline to a loop that is late. More bytes might be read in two calls, of which
-// one would begin behind the deadline, and so might a Peek and what discards what it saw. Over TCP the kernel may
-// deliver it later than it is sent.
+// planLate makes one byte come before a deadline, to a loop that is late. More bytes might be read in two calls, the
+// second of them after the deadline; the same holds for a Peek and the Discard after it. Over TCP the kernel may
+// deliver the byte later than it is sent.
 func planLate(g *planner, r record) {
 	c := g.conn(r.object, func(c *conn) bool {
 		return len(c.in.flying) == 0 && c.peer != nil && canWrite(c.peer) && c.network != "tcp" && c.on == 0 &&
@@ -161,7 +161,7 @@ func planLate(g *planner, r record) {
 		Segs: []segment{seg}}, append(own(&c.in.w, &c.in.r, &c.in.event), share(&c.life), share(&c.peer.life))...)
 }
 
-// planStuckWrite writes more than the socket takes, and ends that. How much went out is for the reader to find.
+// planStuckWrite writes more than the socket takes, and ends the write. The reader finds out how much was sent.
 func planStuckWrite(g *planner, r record) {
 	c := g.conn(r.object, func(c *conn) bool {
 		return c.on == 0 && canWrite(c) && c.peer != nil && c.network == "unix"
@@ -198,11 +198,11 @@ func planStuckWrite(g *planner, r record) {
 	g.meetIf(b, a)
 	g.do(a, setDeadline, Step{O: c.id, How: noWriteDeadline}, both...)
 	g.closeWrite(a, c)
-	g.after(d, own(&c.out.w)...) // reading makes room
+	g.after(d, own(&c.out.w)...) // reading would make room
 	g.do(d, readStuck, Step{O: c.peer.id, Segs: []segment{seg}}, c.peer.reading()...)
 }
 
-// meetIf has an actor go on behind all that another was given, if it is another.
+// meetIf makes actor then wait for everything that is planned for actor first, if they differ and it does not yet.
 func (g *planner) meetIf(first, then int) {
 	if first != then && g.clock[then][first] < len(g.plan.Actors[first]) {
 		g.meet(first, then)

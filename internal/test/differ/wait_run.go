@@ -5,19 +5,19 @@ import (
 	"time"
 )
 
-// A cancelled is a context that an actor ends.
+// A cancelled is a context that an actor cancels.
 type cancelled struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 }
 
-// A spawned is a task that waits, and what came of it.
+// A spawned is a task that waits, and its error.
 type spawned struct {
 	Child
 	err error
 }
 
-// stuck is what waits for locks that nobody gives up.
+// stuck has one of each lock, none of which is ever released.
 type stuck struct {
 	c, full Chan
 	sem     Semaphore
@@ -36,7 +36,7 @@ func (k *stuck) make(w World) {
 	k.group.Add(1)
 }
 
-// stuckLocks are calls that wait for good.
+// stuckLocks are calls that would wait forever.
 var stuckLocks = []struct {
 	name string
 	call func(ctx context.Context, w World, k *stuck) error
@@ -58,7 +58,7 @@ var stuckLocks = []struct {
 	{"Sleep", func(ctx context.Context, w World, _ *stuck) error { return w.Sleep(ctx, time.Hour) }},
 }
 
-// Ways in which reads of a connection wait.
+// How many ways there are in which reads of a connection wait, and which of them waits to fill a buffer.
 const (
 	readsThatWait = 5
 	waitToFill    = 3
@@ -80,7 +80,7 @@ func waitRead(c Conn, how int) (err error) {
 	return err
 }
 
-// target is a wait by name: the call, and the deadline that ends it, if there is one.
+// target returns the wait that a step names: the call, and the deadline that can end it, if it has one.
 func (x *actor) target(s *Step) (call func(ctx context.Context, w World) error, d Deadline) {
 	switch s.M {
 	case waitOnConn:

@@ -1,8 +1,9 @@
-// Package patience is how tests wait for what must come: as long as the process gets anywhere.
+// Package patience is how tests wait for something that must come: for as long as the process makes headway.
 //
-// A busy machine may stand still for seconds, so no test fails because some time has passed. A wait of this package
-// ends a test only if the process as a whole has made no headway while it used 120 s of its own processor time, or for
-// ten minutes; headway is that any wait of this package has begun or ended. What then gives up shows all stacks.
+// A busy machine may stand still for seconds, so no test fails merely because time has passed. A wait of this package
+// fails only if the whole process has made no headway for ten minutes, or while it used 120 s of its own processor
+// time. Headway is that any wait of this package begins or ends. A wait that gives up shows the stacks of all
+// goroutines.
 //
-// What a program does in time is tested in a simulated world, where time is virtual.
+// How long a program takes to do something is tested in simulated worlds, where time is virtual.
 package patience

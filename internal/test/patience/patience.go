@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// Max is how long a process without headway may take, and processorMax how much of processors. The former is a variable
-// of the environment's for whoever plants mistakes and wants to know of a hang sooner: RINGO_TEST_PATIENCE=30s. go test
-// ends a process after ten minutes, with stacks and no word on what is missing: a wait gives up a while before.
+// Max is how long a process may go without headway, and processorMax how much processor time it may use meanwhile. To
+// notice hangs sooner, as tests with planted bugs want, set Max by the environment: RINGO_TEST_PATIENCE=30s. go test
+// ends a process after its timeout, ten minutes by default, with stacks but without saying what is missing, so waits
+// give up a little before that; see alarmed.
 var Max = longest()
 
 const (
@@ -35,10 +36,10 @@ func longest() time.Duration {
 	return d
 }
 
-// headway counts waits that have begun or ended, of the whole process.
+// headway counts the waits of the whole process that have begun or ended.
 var headway atomic.Int64
 
-// A watch is one wait's view of the process: what there was when it last saw headway.
+// A watch is one wait's view of the process, as it was when the wait last saw headway.
 type watch struct {
 	headway   int64
 	since     time.Time
@@ -50,15 +51,15 @@ func begin() *watch {
 	return &watch{headway.Load(), time.Now(), processorTime()}
 }
 
-// end is called when what was waited for has come.
+// end is called when the wait is over: what it waited for has come.
 func (w *watch) end() { headway.Add(1) }
 
-// givenUp says that a wait of this process was given up: it has failed, and the waits behind have a twentieth of the
-// patience, so that one who breaks many hears of it before go test's alarm.
+// givenUp is set once a wait of this process has given up. The test run has then failed, and later waits get a
+// twentieth of the patience, so that a change that breaks many tests shows all of them before go test's timeout.
 var givenUp atomic.Bool
 
-// over says why the wait is to be given up; "" if it is not. The processor is charged from when the wait looked first
-// after the last headway, so it is asked now and then.
+// over returns why the wait should be given up, or "" if it should not. A wait counts processor time from its first
+// check after the last headway, so over has to be called now and then.
 func (w *watch) over() (why string) {
 	if w.cameForward() {
 		return ""
@@ -78,7 +79,7 @@ func (w *watch) over() (why string) {
 	return why
 }
 
-// cameForward reports whether there was headway since the last look at it.
+// cameForward reports whether there was headway since the last check, and notes it.
 func (w *watch) cameForward() bool {
 	seen := headway.Load()
 	if seen == w.headway {
@@ -88,11 +89,12 @@ func (w *watch) cameForward() bool {
 	return true
 }
 
-// Guard ends the process with all stacks if nothing comes forward in it for twice as long as Max, and it does next to
-// nothing: it hangs in what knows no patience, as a Close behind a test that has failed. For how long is counted in
-// looks, since a process may be stopped meanwhile.
+// Guard starts a goroutine that ends the process, with all stacks, if there is no headway for twice Max while the
+// process uses less than a hundredth of a processor. Such a process hangs outside of any wait of this package, such as
+// in a Close after a failed test. Guard counts ticks and not the clock's time, because a process may be stopped
+// meanwhile.
 func Guard() {
-	if processorTime() == 0 { // it is not known here
+	if processorTime() == 0 { // processor time is unknown on this system
 		return
 	}
 	go func() {
@@ -109,13 +111,13 @@ func Guard() {
 	}()
 }
 
-// alarmed reports whether go test is about to end this process, in which nothing has come forward for d.
+// alarmed reports whether go test is about to end this process, which has made no headway for d.
 func alarmed(d time.Duration) bool {
 	alarm := alarm()
 	return alarm > 0 && time.Since(born) >= alarm-alarm/20 && d >= alarm/60
 }
 
-// alarm is after which time go test ends this process; 0: never.
+// alarm returns go test's timeout for this process, or 0 for none.
 func alarm() (d time.Duration) {
 	if f := flag.Lookup("test.timeout"); f != nil {
 		d, _ = f.Value.(flag.Getter).Get().(time.Duration)
@@ -125,17 +127,18 @@ func alarm() (d time.Duration) {
 
 var born = time.Now()
 
-// lookEvery is between two looks of a wait that is told when what it waits for comes.
+// lookEvery is the interval at which a wait on a channel checks for headway.
 const lookEvery = time.Second
 
-// Until waits until ok says so, and fails the test if that doesn't come. It is for what nobody tells: what happens in
-// the kernel, on other threads, in other processes. Call it from any goroutine but a loop's; a task uses UntilBy.
+// Until waits until ok returns true, and fails the test if patience runs out. It polls, and so is for changes that come
+// without a notice: in the kernel, on other threads, in other processes. Call it from any goroutine but a loop's; a
+// task uses UntilBy.
 func Until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	UntilBy(t, what, nil, ok)
 }
 
-// UntilBy is Until for callers who let others go on in their own way between two looks: pause.
+// UntilBy is Until for callers that let others run between two checks in their own way, by pause.
 func UntilBy(t testing.TB, what string, pause func(), ok func() bool) {
 	t.Helper()
 	if err := Poll(pause, ok); err != nil {
@@ -143,7 +146,7 @@ func UntilBy(t testing.TB, what string, pause func(), ok func() bool) {
 	}
 }
 
-// Poll is UntilBy for those who have no test to fail. A nil pause is Until's.
+// Poll is UntilBy without a test to fail: it returns an error. A nil pause sleeps as Until does.
 func Poll(pause func(), ok func() bool) error {
 	if pause == nil {
 		d := 50 * time.Microsecond
@@ -163,7 +166,7 @@ func Poll(pause func(), ok func() bool) error {
 	}
 }
 
-// Recv takes a value from ch, the zero one if it is closed, and fails the test if neither comes.
+// Recv receives a value from ch, or the zero value if ch is closed, and fails the test if neither comes.
 func Recv[T any](t testing.TB, what string, ch <-chan T) T {
 	t.Helper()
 	v, err := Receive(ch)
@@ -173,8 +176,8 @@ func Recv[T any](t testing.TB, what string, ch <-chan T) T {
 	return v
 }
 
-// Done waits until ch is closed or gives a value, and reports an error of the test's, without ending it, if neither
-// comes: any goroutine may call it.
+// Done waits until ch is closed or a value comes, and reports which of success or failure it was. If patience runs out
+// it marks the test as failed without ending it, so any goroutine may call it.
 func Done[T any](t testing.TB, what string, ch <-chan T) bool {
 	t.Helper()
 	_, err := Receive(ch)
@@ -184,7 +187,7 @@ func Done[T any](t testing.TB, what string, ch <-chan T) bool {
 	return err == nil
 }
 
-// Receive is Recv for those who have no test to fail.
+// Receive is Recv without a test to fail: it returns an error.
 func Receive[T any](ch <-chan T) (v T, err error) {
 	w := begin()
 	tick := time.NewTicker(min(lookEvery, Max))
@@ -202,8 +205,8 @@ func Receive[T any](ch <-chan T) (v T, err error) {
 	}
 }
 
-// Within runs f. If f hangs it ends the process with all stacks, since whoever hangs holds what the next tests would
-// need. Tasks may call it.
+// Within runs f. If f hangs, Within ends the process with all stacks: f holds what the next tests would need. Tasks may
+// call it.
 func Within(what string, f func()) {
 	w := begin()
 	over := make(chan struct{})
@@ -228,8 +231,8 @@ func Within(what string, f func()) {
 	f()
 }
 
-// Deadline is for peers of a test whose calls would otherwise hang it: so far away that it passes in tests only that
-// fail, but ahead of go test's alarm.
+// Deadline returns a deadline for peers of a test whose calls could hang. It is so far away that it passes only in
+// tests that fail anyway, but before go test's timeout.
 func Deadline() time.Time {
 	at := time.Now().Add(Max)
 	if alarm := alarm(); alarm > 0 {
@@ -244,14 +247,14 @@ func Deadline() time.Time {
 	return at
 }
 
-// Context is Deadline for what takes a context; it ends with the test.
+// Context returns a context with that Deadline, which ends with the test.
 func Context(t testing.TB) context.Context {
 	ctx, cancel := context.WithDeadline(t.Context(), Deadline())
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// Stacks is what all goroutines do.
+// Stacks returns the stacks of all goroutines.
 func Stacks() string {
 	buf := make([]byte, 16<<20)
 	return string(buf[:runtime.Stack(buf, true)])

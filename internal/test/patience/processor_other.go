@@ -4,5 +4,5 @@ package patience
 
 import "time"
 
-// processorTime is not known here, where waits end after Max alone.
+// processorTime is unknown on this system: waits end only by Max.
 func processorTime() time.Duration { return 0 }

@@ -23,12 +23,12 @@ var (
 	streams    = []string{"tcp", "tcp-detached", "unix", "pipe"}
 	unixOnly   = []string{"unix", "pipe", "unixpacket"}
 	tcpOnly    = []string{"tcp", "tcp-detached"}
-	room       = 64   // of reads, for more than a unit
-	smallWrite = 1000 // bytes, which a task's Write accepts
+	room       = 64   // bytes: the size of reads, more than a unit
+	smallWrite = 1000 // bytes: a write that a task's Write accepts into the outbox
 	keepAlive  = net.KeepAliveConfig{Enable: true}
 )
 
-// reads makes a row's function of a method that reads into one slice.
+// reads makes a row's read of a method that reads into one slice.
 func reads(f func(x *cell, p []byte) (int, error)) func(x *cell) ([]byte, error) {
 	return func(x *cell) ([]byte, error) {
 		p := make([]byte, room)
@@ -37,12 +37,12 @@ func reads(f func(x *cell, p []byte) (int, error)) func(x *cell) ([]byte, error)
 	}
 }
 
-// asks makes one of a method of connections that does not wait.
+// asks makes a row's ask of a method of *sock.Conn that does not wait.
 func asks(f func(c *sock.Conn) error) func(x *cell) error {
 	return func(x *cell) error { return f(x.conn) }
 }
 
-// asksAny is asks for those of all callers.
+// asksAny is asks for methods that connections of callbacks have, too.
 func asksAny(f func(c streamConn) error) func(x *cell) error {
 	return func(x *cell) error { return f(x.stream) }
 }
@@ -83,7 +83,7 @@ var connRows = []*row{
 		if n < x.want && err == nil {
 			x.fault("Discard(%d) = %d, nil", x.want, n)
 		}
-		return stream(0, n), err // nobody sees them: what is behind them tells
+		return stream(0, n), err // the bytes are discarded; those that follow show how many
 	}},
 	{method: "WriteTo", toEnd: true, read: func(x *cell) ([]byte, error) {
 		var b bytes.Buffer
@@ -146,7 +146,7 @@ var connRows = []*row{
 			var k int
 			k, err = x.stream.TryWrite(p[n:min(n+3*smallWrite, len(p))])
 			if !x.who.own && errors.Is(err, ringo.ErrNotTask) {
-				err = nil // a goroutine's is a Write
+				err = nil // for a goroutine it is a Write
 			}
 			if n += k; k == 0 && err == nil {
 				k, err = x.stream.Write(p[n:min(n+smallWrite, len(p))])
@@ -313,30 +313,30 @@ var connRows = []*row{
 	}},
 }
 
-// panicking is a sink that panics.
+// panicking is a writer that panics.
 type panicking struct{}
 
 func (panicking) Write([]byte) (int, error) { panic("a mistake in Write") }
 
-// errSink is why a copy has ended whose sink panicked.
+// errSink is the error of a copy whose writer panicked.
 var errSink = errors.New("the sink has panicked")
 
-// sinkFails is how a copy ends whose sink had no room.
+// sinkFails is the error of a copy whose writer had no room.
 var sinkFails = []error{os.ErrDeadlineExceeded}
 
-// copyToFull copies to a sink without room, which fails after a while: whatever happens meanwhile.
+// copyToFull copies to a connection without room, whose write deadline passes soon, whatever happens meanwhile.
 func copyToFull(x *cell) ([]byte, error) {
 	to := net.Conn(x.spareNet)
 	if to == nil {
 		to = x.spare.c.(*sock.Conn)
 	}
-	if err := to.SetWriteDeadline(soon(x)); !errors.Is(err, net.ErrClosed) { // with its loop
+	if err := to.SetWriteDeadline(soon(x)); !errors.Is(err, net.ErrClosed) { // it may have been closed with its loop
 		x.must("SetWriteDeadline", err)
 	}
 	return x.copyOut(to)
 }
 
-// expect is an error if something is not so.
+// expect returns an error unless ok.
 func expect(ok bool, what string) error {
 	if !ok {
 		return fmt.Errorf("%s gives something else", what)
@@ -344,7 +344,7 @@ func expect(ok bool, what string) error {
 	return nil
 }
 
-// rawRead reads by functions on the descriptor.
+// rawRead reads by a function on the descriptor.
 func rawRead(x *cell, p []byte) (n int, err error) {
 	raw, err := x.c.SyscallConn()
 	if err != nil {
@@ -371,7 +371,7 @@ func rawWrite(x *cell, p []byte) (n int, err error) {
 	return max(n, 0), errors.Join(err, whenRan(err, res))
 }
 
-// whenRan is the result of a function's last call, if that was the end of it.
+// whenRan returns the error of the last system call that the function made, unless the RawConn's own method failed.
 func whenRan(err, res error) error {
 	if err != nil {
 		return nil
@@ -379,7 +379,7 @@ func whenRan(err, res error) error {
 	return res
 }
 
-// prepare makes what a row needs beside its handle, while no call is under way.
+// prepare makes what a row needs besides its handle, before any call is under way.
 func (x *cell) prepare() error {
 	switch x.row.method {
 	case "WriteTo/conn", "WriteTo/net":
@@ -399,7 +399,7 @@ func (x *cell) prepare() error {
 	return nil
 }
 
-// prepareCopy makes a second connection, from which the copy goes or to which.
+// prepareCopy makes a second connection: the source of the copy, or its destination.
 func (x *cell) prepareCopy(source bool) error {
 	if x.row.method == "WriteTo/net" || x.row.method == "ReadFrom/net" {
 		ours, peer, err := tcpEnds()
@@ -428,13 +428,13 @@ func (x *cell) prepareCopy(source bool) error {
 		return nil
 	}
 	x.begin(nil, func() {
-		peer.Write(stream(x.in, 3*x.in+1<<16)) // until it is closed, if nobody reads
+		peer.Write(stream(x.in, 3*x.in+1<<16)) // until it is closed, if the copy does not read it
 		peer.(halfCloser).CloseWrite()
 	})
 	return nil
 }
 
-// prepareFull makes a second connection that has no room, of the loop, of another or of package net.
+// prepareFull makes a second connection without room: one of the same loop, of another loop, or of package net.
 func (x *cell) prepareFull() error {
 	var close func()
 	if x.row.method == "WriteTo/net-full" {
@@ -452,7 +452,7 @@ func (x *cell) prepareFull() error {
 			return err
 		}
 		c := e.c.(*sock.Conn)
-		c.SetBatching(false) // so that no room is no room
+		c.SetBatching(false) // so that a full socket is not hidden by the outbox
 		x.spare = e
 		if x.row.method == "WriteTo/far-full" {
 			x.inTime(x.home.l, "MoveTo", func() error { c, err = c.MoveTo(x.other.l); return err })
@@ -473,14 +473,14 @@ func (x *cell) prepareFull() error {
 	return nil
 }
 
-// copyOut copies what comes, and says what has arrived where it went.
+// copyOut copies what comes to to, and records how many bytes the call says it has copied.
 func (x *cell) copyOut(to io.Writer) ([]byte, error) {
 	n, err := x.stream.WriteTo(to)
 	x.arrives = int(n)
 	return nil, err
 }
 
-// arrived takes what a copy has brought to its end.
+// arrived collects what a copy has brought to its destination.
 func (x *cell) arrived() {
 	if x.copied == nil {
 		return

@@ -11,8 +11,7 @@ import (
 	"ringo/sock"
 )
 
-// listenRows are the methods of a Listener. Those that wait are reads: of a connection, of which
-// as many bytes are taken as prove that it is one.
+// listenRows are the methods of a Listener. Those that accept are reads: the connection counts as one byte.
 var listenRows = []*row{
 	{method: "Accept", read: func(x *cell) ([]byte, error) { return accepted(x.ln.Accept()) }},
 	{method: "AcceptConn", read: accepts((*sock.Listener).AcceptConn)},
@@ -46,13 +45,13 @@ var listenRows = []*row{
 	{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.closed(x.ln) }},
 }
 
-// listener is what one of any caller has.
+// listener is what a listener has for every kind of caller.
 type listener interface {
 	net.Listener
 	SetDeadline(t time.Time) error
 }
 
-// accepts makes a row's function of a method that accepts.
+// accepts makes a row's read of a method that accepts.
 func accepts(accept func(ln *sock.Listener) (*sock.Conn, error)) func(x *cell) ([]byte, error) {
 	return func(x *cell) ([]byte, error) {
 		c, err := accept(x.sockLn)
@@ -63,7 +62,7 @@ func accepts(accept func(ln *sock.Listener) (*sock.Conn, error)) func(x *cell) (
 	}
 }
 
-// accepted closes a connection that came.
+// accepted closes a connection that was accepted, and returns one byte for it.
 func accepted(c net.Conn, err error) ([]byte, error) {
 	if err != nil {
 		return nil, err
@@ -71,7 +70,7 @@ func accepted(c net.Conn, err error) ([]byte, error) {
 	return []byte{1}, c.Close()
 }
 
-// listenEvents are what happens to listeners.
+// listenEvents are the events of listeners.
 var listenEvents = []*event{
 	{name: "plain", errors: none, over: nothing, act: func(x *cell, _ *pending) { x.dials() }},
 	eventNamed("cancel"), eventNamed("timeout"),
@@ -121,7 +120,7 @@ func (x *cell) runListener() {
 	} else if x.call(func() { x.got, x.err = x.row.read(x) }) {
 		x.ev.over(x)
 		x.judge(len(x.got) > 0)
-		if !x.ev.gone { // those that come later are served
+		if !x.ev.gone { // connections that come later are accepted, too
 			x.dials()
 			x.inTime(x.home.l, "Accept", func() error { _, err := accepted(x.ln.Accept()); return err })
 			if x.ev.name == "plain" {
@@ -156,7 +155,7 @@ func (x *cell) newListener() {
 	})
 }
 
-// acceptQueued has a peer come before anybody asks.
+// acceptQueued accepts a connection that came before the call.
 func (x *cell) acceptQueued() {
 	x.dials()
 	x.pass(100 * time.Microsecond)

@@ -17,7 +17,7 @@ import (
 func udp(x *cell) *sock.PacketConn          { return x.c.(*sock.PacketConn) }
 func unixgram(x *cell) *sock.UnixPacketConn { return x.c.(*sock.UnixPacketConn) }
 
-// batch is how many datagrams the batch calls are given.
+// batch is how many datagrams the batch calls have room for.
 const batch = 16
 
 var udpRows = append(packetRows(),
@@ -167,7 +167,7 @@ var unixgramRows = append(packetRows(),
 	}},
 )
 
-// netPacket is what both sorts of datagram sockets have.
+// netPacket is what both kinds of datagram sockets have.
 type netPacket interface {
 	handle
 	net.PacketConn
@@ -180,7 +180,7 @@ type netPacket interface {
 	Options() (sock.Options, error)
 }
 
-// answers leaves out what the system has against a call: it may have no such network.
+// answers keeps the errors that the matrix is about and drops all others: the system may not have such a network.
 func answers(err error) error {
 	if errors.Is(err, net.ErrClosed) || errors.Is(err, context.Canceled) {
 		return err
@@ -188,7 +188,7 @@ func answers(err error) error {
 	return nil
 }
 
-// ofIP leaves out that Unix sockets have no options of IP.
+// ofIP drops the error that Unix sockets have no IP options.
 func ofIP(err error) error {
 	if errors.Is(err, syscall.EOPNOTSUPP) {
 		return nil

@@ -20,7 +20,7 @@ var pollRows = []*row{
 		if err := ready(x, sock.Readable); err != nil {
 			return 0, err
 		}
-		if x.ev.comes { // in time for the one, and too late for the other
+		if x.ev.comes { // the data was in time for the Wait, but the deadline is over for the read
 			x.must("SetDeadline", x.c.SetDeadline(time.Time{}))
 		}
 		return x.c.Read(p)
@@ -39,7 +39,7 @@ var pollRows = []*row{
 	{method: "Close", ends: true, stays: true, ask: func(x *cell) error { return x.closed(x.c) }},
 }
 
-// ready waits for one thing, and wants to be told of it, or of the end.
+// ready waits for one interest, and requires that Wait reports it, or a hangup or failure.
 func ready(x *cell, interest sock.Interest) error {
 	got, err := x.c.(pollable).Wait(interest)
 	if err == nil && got&(interest|sock.HungUp|sock.Failed) == 0 {
@@ -48,7 +48,7 @@ func ready(x *cell, interest sock.Interest) error {
 	return err
 }
 
-// poll makes a Pollable of an end of a Unix socket.
+// poll makes a Pollable of one end of a Unix socket pair.
 func (e *ends) poll(l *ringo.Loop, full, blocking bool) error {
 	f, peer, err := unixEnds(syscall.SOCK_STREAM)
 	if err != nil {
@@ -75,13 +75,13 @@ func (e *ends) poll(l *ringo.Loop, full, blocking bool) error {
 	return errors.Join(err, peer.SetDeadline(patience.Deadline()))
 }
 
-// pollable is a Pollable as a handle.
+// pollable makes a *sock.Pollable a handle.
 type pollable struct{ *sock.Pollable }
 
-// SyscallConn is for who takes a turn in each direction.
+// SyscallConn is for callers that take a turn in each direction.
 func (p pollable) SyscallConn() (syscall.RawConn, error) { return turns(p), nil }
 
-// turns takes turns of a Pollable, in which nothing is moved.
+// turns takes turns of a Pollable in which no bytes are moved.
 type turns pollable
 
 func (t turns) Control(func(fd uintptr)) error    { return errors.ErrUnsupported }

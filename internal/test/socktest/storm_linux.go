@@ -17,17 +17,17 @@ import (
 	"ringo/sim"
 )
 
-// Storm is worlds in which all comes late and in parts: sends and reads and writes of files get less done than they
-// could, segments come in pieces or get lost, disks and hosts stand still. Nothing of that is an error, so what passes
-// without passes in it.
+// Storm describes worlds in which everything comes late and in parts: sends, and reads and writes of files, do less
+// than they could; segments arrive in pieces or get lost; disks and hosts stand still. None of that is an error, so
+// what passes without a storm has to pass in it.
 type Storm struct {
 	Seed uint64
-	Part uint64 // of so many cells one is played
+	Part uint64 // one cell in so many runs
 
-	came atomic.Int64 // faults
+	came atomic.Int64 // how many faults there were
 }
 
-// over looks whether there was one.
+// over fails the test if there was no fault.
 func (s *Storm) over(t *testing.T) {
 	n := s.came.Load()
 	if t.Logf("%d faults", n); n == 0 && !t.Failed() {
@@ -35,7 +35,7 @@ func (s *Storm) over(t *testing.T) {
 	}
 }
 
-// RunStorm is RunWorlds in a storm, in which each cell is another world.
+// RunStorm is RunWorlds in a storm, with a different seed for each cell.
 func RunStorm(t *testing.T, s *Storm) {
 	runWorlds(t, matrix{worlds: 1, storm: s})
 	runWorlds(t, matrix{worlds: 1, storm: s, beside: true})
@@ -48,7 +48,7 @@ func RunFilesInStorm(t *testing.T, s *Storm) {
 	s.over(t)
 }
 
-// stormsEnv says in how many storms each test of a behaviour is run; one if it does not.
+// stormsEnv sets how many storms each behaviour test runs in; the default is one.
 const stormsEnv = "RINGO_TEST_STORMS"
 
 var storms = sync.OnceValue(func() uint64 {
@@ -63,12 +63,12 @@ var storms = sync.OnceValue(func() uint64 {
 	return n
 })
 
-// calm are the tests of behaviours that hold where calls do all they are asked for, as those of the system's files do.
+// calm are behaviour tests that need calls which do all that they are asked for, as calls on the system's files do.
 var calm = []string{
-	"TestAppendsTogether", // others come between the parts of an append
+	"TestAppendsTogether", // other appends come between the parts of one
 }
 
-// stormsOf is in how many storms a test of a behaviour is run.
+// stormsOf returns how many storms a behaviour test runs in.
 func stormsOf(t *testing.T) uint64 {
 	name, _, _ := strings.Cut(t.Name(), "/")
 	if slices.Contains(calm, name) {
@@ -77,7 +77,7 @@ func stormsOf(t *testing.T) uint64 {
 	return storms()
 }
 
-// seeds are those of a cell's worlds.
+// seeds returns the seeds of a cell's worlds.
 func (m *matrix) seeds(t *testing.T) (all []uint64) {
 	if m.storm != nil {
 		h := fnv.New64a()
@@ -93,8 +93,8 @@ func (m *matrix) seeds(t *testing.T) (all []uint64) {
 	return all
 }
 
-// storm begins one. Datagrams are not lost, and don't overtake each other: programs have to expect both, and cells
-// don't.
+// storm starts a storm. Datagrams don't get lost and don't overtake each other: programs have to expect both, but the
+// cells do not.
 func (s *simulated) storm(packets bool) {
 	w, rand := s.w, s.w.Rand()
 	upTo := func(d time.Duration) time.Duration { return time.Duration(rand.Int64N(int64(d))) }

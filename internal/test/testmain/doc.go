@@ -1,10 +1,8 @@
-// Package testmain is the leak gate of this module's tests: a package whose tests
-// pass but leave a descriptor, a goroutine, a ring's mapping or anything counted
-// behind fails all the same.
+// Package testmain checks this module's tests for leaks. A package fails although its tests pass if they leave a
+// descriptor, a goroutine, a ring's mapping or anything that is counted behind.
 //
 //	func TestMain(m *testing.M) { testmain.Main(m) }
 //
-// An inventory is taken before the tests and again after them; what is new is a
-// leak. Since much is torn down by other threads and by the kernel, what seems to
-// leak is looked at again for a bounded while before it counts.
+// It takes an inventory before the tests and another one after them; what is new is a leak. Other threads and the
+// kernel tear much down late, so it checks again for up to settleMax before a difference counts.
 package testmain

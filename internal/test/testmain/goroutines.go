@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// notOurs are functions on the stacks of goroutines that the runtime, the testing
-// package or package os/signal starts when needed and keeps.
+// notOurs are functions on the stacks of goroutines that the runtime or the packages testing and os/signal start when
+// they need them, and then keep.
 var notOurs = []string{
 	"runtime.runFinalizers(",
 	"runtime.runCleanups(",
@@ -30,7 +30,7 @@ func goroutines() inventory {
 	return found
 }
 
-// cleaners gives the stacks of those that run finalizers and cleanups and are in the midst of one.
+// cleaners returns the stacks of goroutines that are in the middle of a finalizer or cleanup.
 func cleaners() (list []string) {
 	for _, stack := range strings.Split(strings.TrimSpace(allStacks()), "\n\n") {
 		if strings.Contains(stack, "runtime.runFinalizers(") || strings.Contains(stack, "runtime.runCleanups(") {

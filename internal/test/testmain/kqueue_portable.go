@@ -7,8 +7,8 @@ import (
 	"ringo/internal/test/kqueuetest"
 )
 
-// Tests that are built with the tag "portable" have a kqueue, or what stands for one, so that RINGO_DRIVER=kqueue plays
-// a suite over its poller.
+// With the build tag "portable" tests have an imitation of a kqueue, so that RINGO_DRIVER=kqueue runs a suite on the
+// driver of that poller.
 func init() {
 	sys.KqueueShim = func() (sys.Kqueue, int32) {
 		q, res := kqueuetest.New(sys.KqueueTraits{Receipts: true, Urgent: true}, kqueuetest.Oddities{ETIMEDOUT: 101})

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// descriptors lists the open descriptors with what they refer to. The identity
-// has both, so that a number that was closed and used again counts as new.
+// descriptors lists the open descriptors and what they refer to. An identity consists of both, so that a number that
+// was closed and used again counts as new.
 func descriptors() inventory {
 	found := inventory{}
 	entries, err := os.ReadDir("/proc/self/fd")
@@ -24,7 +24,7 @@ func descriptors() inventory {
 	for _, e := range entries {
 		target, err := os.Readlink("/proc/self/fd/" + e.Name())
 		if err != nil {
-			continue // the one that listed the directory
+			continue // the descriptor of the directory itself
 		}
 		id := fmt.Sprintf("%s -> %s", e.Name(), target)
 		found[id] = id + pipeEnd(e.Name(), target)
@@ -32,7 +32,7 @@ func descriptors() inventory {
 	return found
 }
 
-// pipeEnd tells one pipe of a process from another: who made it asked for a size, or did not.
+// pipeEnd describes a pipe by its flags and size, which help to find out what made it.
 func pipeEnd(number, target string) string {
 	if !strings.HasPrefix(target, "pipe:") {
 		return ""
@@ -46,8 +46,7 @@ func pipeEnd(number, target string) string {
 	return fmt.Sprintf(" (flags %#x, room for %d bytes)", flags, size)
 }
 
-// ringMappings lists the mappings of io_uring rings; they outlive the ring's
-// descriptor if nobody unmaps them.
+// ringMappings lists the mappings of io_uring rings. A mapping outlives the ring's descriptor until it is unmapped.
 func ringMappings() inventory {
 	found := inventory{}
 	maps, err := os.ReadFile("/proc/self/maps")
@@ -63,7 +62,7 @@ func ringMappings() inventory {
 	return found
 }
 
-// NeedDescriptors skips a test where fewer than n descriptors may be open.
+// NeedDescriptors skips a test where RLIMIT_NOFILE allows fewer than n descriptors.
 func NeedDescriptors(t testing.TB, n uint64) {
 	t.Helper()
 	var limit syscall.Rlimit
@@ -75,7 +74,7 @@ func NeedDescriptors(t testing.TB, n uint64) {
 	}
 }
 
-// Occupy takes all descriptors below a bound, until it is told to give them back.
+// Occupy opens descriptors until all numbers below bound are taken. free closes them.
 func Occupy(t testing.TB, bound int) (free func()) {
 	t.Helper()
 	var taken []int

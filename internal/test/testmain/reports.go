@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Reports is a Config.Logger that keeps what Ringo has to say, such as that a test held its loop, with the test.
+// Reports returns a Config.Logger that writes what Ringo reports to the test's log, such as that a test held its loop.
 func Reports(t testing.TB) *slog.Logger { return slog.New(reports{slog.DiscardHandler, t}) }
 
 type reports struct {

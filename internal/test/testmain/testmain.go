@@ -17,15 +17,14 @@ import (
 	"ringo/internal/test/patience"
 )
 
-// settleMax is how long what goes away by itself may take to do so. A variable
-// for this package's own tests, which leak on purpose.
+// settleMax is how long something that goes away by itself may take for that. It is a variable for this package's own
+// tests, which leak on purpose.
 var settleMax = 15 * time.Second
 
-// An inventory is what exists of one kind, by an identity that is not reused at
-// once, with the text that describes it in a report.
+// An inventory lists what exists of one kind: descriptions for a report, by an identity that is not reused at once.
 type inventory map[string]string
 
-// A kind is one sort of thing that can leak.
+// A kind is one kind of thing that can leak.
 type kind struct {
 	name string
 	take func() inventory
@@ -42,10 +41,9 @@ var counters struct {
 	inUse map[string]func() int
 }
 
-// Register adds a counter of things in use, such as slots or buffers. It must be
-// back where it was before the tests, or at zero if it was registered by a test,
-// when they have ended. Any goroutine may call it and inUse may be called from any;
-// the same name again replaces the counter.
+// Register adds a counter of things in use, such as slots or buffers. After the tests the counter must be back at its
+// value from before them, or at zero if a test registered it. Any goroutine may call Register, and inUse is called from
+// any. A second counter of the same name replaces the first.
 func Register(name string, inUse func() int) {
 	counters.Lock()
 	defer counters.Unlock()
@@ -55,9 +53,9 @@ func Register(name string, inUse func() int) {
 	counters.inUse[name] = inUse
 }
 
-// Drivers are those that go test plays: the one that RINGO_DRIVER forces, or else uring, where a completion tells, and
-// epoll, where readiness does. What differs between the others of that sort is their poller, of which the contract of
-// drivers is tested always; .ci/matrix plays the rest over each of them.
+// Drivers returns the drivers that go test runs suites on. RINGO_DRIVER selects one; by default they are uring, which
+// reports completions, and epoll, which reports readiness. The other drivers of the second sort differ in their poller
+// alone. Every run tests the contract of package driver on all of them, and .ci/matrix runs the other suites on each.
 func Drivers() []string {
 	if forced := os.Getenv("RINGO_DRIVER"); forced != "" && forced != "auto" {
 		return []string{forced}
@@ -68,8 +66,8 @@ func Drivers() []string {
 	return []string{"uring", "epoll"}
 }
 
-// EachDriver runs f for the first of Drivers that is usable here, which is what auto would take, and with -long for all
-// of them. The contract of drivers is tested of each in any case, and .ci/matrix plays what is above it over each.
+// EachDriver runs f for the first of Drivers that is usable here, which is the one that auto would choose. With -long
+// it runs f for all that are usable. See Drivers for how the others are tested.
 func EachDriver(t *testing.T, usable func(driver string) error, f func(t *testing.T, driver string)) {
 	t.Helper()
 	played := false
@@ -87,20 +85,20 @@ func EachDriver(t *testing.T, usable func(driver string) error, f func(t *testin
 	}
 }
 
-// crowd is what a Run says of a machine with fewer processors than it has loops.
+// crowd matches a Run's warning that the machine has fewer processors than the Run has loops.
 var crowd = regexp.MustCompile(`(?m)^ringo: \d+ loops run, and the process may use .*\n`)
 
-// Uncrowded is what a program has said, but for what it says of a machine with fewer processors than it has loops: how
-// many there are is none of a test's business.
+// Uncrowded returns a program's output without the warning that the machine has fewer processors than loops: tests must
+// not depend on the number of processors.
 func Uncrowded(said string) string { return crowd.ReplaceAllString(said, "") }
 
 var long = flag.Bool("long", false, "take what go test leaves to the scripts of .ci")
 
-// Long reports whether -long was given: a test that takes longer than a second of a processor runs, or plays more, with
-// it alone. .ci/long is who gives it.
+// Long reports whether -long was given, as .ci/long does. Tests that take more than a second of processor time run only
+// with it, or do less without it.
 func Long() bool { return *long }
 
-// NeedLong skips a test without -long, for a reason: what it takes, and what looks at the same without it.
+// NeedLong skips a test without -long. why says what the test costs, and what covers the same without -long.
 func NeedLong(t testing.TB, why string) {
 	t.Helper()
 	if !*long {
@@ -108,13 +106,11 @@ func NeedLong(t testing.TB, why string) {
 	}
 }
 
-// Main runs the tests of m and exits: with their code if they failed, with 1 and
-// a list on stderr if they passed and left something behind, else with 0. It is
-// called by TestMain.
+// Main runs the tests of m and exits: with their code if they failed, with 1 and a list on stderr if they passed and
+// left something behind, else with 0. TestMain calls it.
 func Main(m *testing.M) { os.Exit(Run(m)) }
 
-// Run is Main for a TestMain that has something to do afterwards: it returns the
-// code to exit with.
+// Run is Main for a TestMain that has something to do afterwards: it returns the exit code.
 func Run(m *testing.M) int {
 	overlapWaits()
 	startPoller()
@@ -128,16 +124,16 @@ func Run(m *testing.M) int {
 	return code
 }
 
-// overlapWaits has more tests run at once that call Parallel than there are processors: they do because they mostly
-// wait, as for a kernel's timer. What counts or computes has the process to itself. The command line has the last word.
+// overlapWaits lets more tests that call Parallel run at once than there are processors. They mostly wait, for example
+// for a kernel's timer; tests that count or compute do not call Parallel. A -parallel on the command line overrides it.
 func overlapWaits() {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic("testmain: " + err.Error())
 	}
 }
 
-// startPoller makes Go's network poller exist, which keeps two descriptors for
-// the rest of the process's life, so that they are in the inventory before.
+// startPoller makes Go start its network poller, which keeps two descriptors until the process ends, so that the first
+// inventory has them.
 func startPoller() {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -148,9 +144,9 @@ func startPoller() {
 	w.Close()
 }
 
-// DescriptorsKept notes which descriptors are open. What it returns fails the test, and says which they are, if others
-// are open that stay so: threads beside the test open some and close them, so one look says nothing. It pauses between
-// two looks, as patience.UntilBy does.
+// DescriptorsKept notes which descriptors are open. The function that it returns fails the test, and names the
+// descriptors, if others are open by then and stay open. It checks repeatedly, because other threads open and close
+// some, and calls pause between two checks as patience.UntilBy does.
 func DescriptorsKept(t testing.TB) (check func(pause func())) {
 	before := descriptors()
 	return func(pause func()) {
@@ -185,8 +181,7 @@ func countAll() map[string]int {
 	return counts
 }
 
-// settle waits until nothing is left that was not there before, and reports
-// false if that doesn't happen in time.
+// settle waits until nothing is left that was not there before, and reports whether that happened within settleMax.
 func settle(before []inventory, counted map[string]int) bool {
 	deadline := time.Now().Add(settleMax)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
@@ -205,14 +200,15 @@ func settle(before []inventory, counted map[string]int) bool {
 	}
 }
 
-// reviveProcs brings back processors that Go once had. A cleanup that a sweep put into the queue of one that went
-// before the sweep had ended, because GOMAXPROCS was lowered, does not run until then (Go 1.24 to 1.26: (*p).destroy).
+// reviveProcs raises GOMAXPROCS, which brings back processors (the runtime's p) that Go once had. If GOMAXPROCS was
+// lowered during a sweep, a cleanup that the sweep put into the queue of a processor that went away runs only then (Go
+// 1.24 to 1.26: (*p).destroy).
 func reviveProcs() { runtime.GOMAXPROCS(min(2*runtime.GOMAXPROCS(0), procsMost)) }
 
-// procsMost is more than tests ever have.
+// procsMost is more processors than tests ever have.
 const procsMost = 1024
 
-// leaks describes what is there now and was not before.
+// leaks describes what exists now and did not exist before.
 func leaks(before []inventory, counted map[string]int) (list []string) {
 	for i, now := range takeAll() {
 		for _, id := range slices.Sorted(maps.Keys(now)) {
