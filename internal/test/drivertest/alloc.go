@@ -12,7 +12,7 @@ import (
 	"ringo/uring"
 )
 
-// Nothing allocates in steady state.
+// In steady state nothing allocates.
 var allocCases = []testCase{
 	{name: "nop", run: allocNop},
 	{name: "send and recv", run: allocStream},
@@ -32,12 +32,11 @@ var allocCases = []testCase{
 	{name: "outbox", run: allocOutbox},
 }
 
-// wantNoAllocs runs round many times. What the rest of the process allocates
-// meanwhile is little, and not in each of three attempts; one in which it was
-// little shows what more of them would.
+// wantNoAllocs runs round many times, in up to four attempts, and fails the case if each attempt allocates. The rest of
+// the process allocates a little meanwhile, but not in every attempt, so one attempt without allocations is enough.
 func (h *harness) wantNoAllocs(round func()) {
 	h.Helper()
-	if race.Enabled { // the detector allocates, so there is nothing to count
+	if race.Enabled { // the race detector allocates, so there is nothing to count
 		for range 20 {
 			round()
 		}
@@ -45,7 +44,7 @@ func (h *harness) wantNoAllocs(round func()) {
 	}
 	const rounds = 300
 	least := uint64(1 << 62)
-	for try := 0; try < 4 && least > rounds/10; try++ { // the first one brings everything to its size
+	for try := 0; try < 4 && least > rounds/10; try++ { // in the first one everything grows to its final size
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		for range rounds {
@@ -59,7 +58,7 @@ func (h *harness) wantNoAllocs(round func()) {
 	}
 }
 
-// run submits an op that no call stands for, and gives its completion.
+// run submits an op that has no call, and returns its completion.
 func (h *harness) run(o *op.Op) driver.Completion {
 	h.d.Submit(o)
 	c := h.rawCompletion()
@@ -153,7 +152,7 @@ func allocPoll(h *harness) {
 		if res, ok := h.d.Try(try); !ok || res != 1 {
 			h.Fatalf("Try of recv gave %s, %v; want 1", show(res), ok)
 		}
-		if c.Flags&op.More == 0 { // where there are no edges
+		if c.Flags&op.More == 0 { // on a driver without edges
 			h.d.Submit(watch)
 		}
 	})

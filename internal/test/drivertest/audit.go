@@ -10,8 +10,8 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// collect takes what a Wait brought, checks the states of all ops against it and
-// hands each completion to its call.
+// collect takes the completions of a Wait, checks the states of all ops against them, and hands each completion to its
+// call.
 func (h *harness) collect() {
 	h.Helper()
 	h.batch = h.batch[:0]
@@ -34,7 +34,7 @@ func (h *harness) collect() {
 	h.auditLive()
 }
 
-// deliver checks one completion for what is true of all.
+// deliver checks what must be true of every completion, and records it.
 func (h *harness) deliver(c driver.Completion) {
 	h.Helper()
 	call := h.live[c.Op]
@@ -61,8 +61,8 @@ func (h *harness) deliver(c driver.Completion) {
 	call.add(c.Res, c.Flags)
 }
 
-// auditLive checks the ops that are still submitted: the driver may have changed
-// nothing that their owners rely on. With very many it looks at some of them.
+// auditLive checks the ops that are still submitted: the driver must not have changed anything that their owners rely
+// on. If there are very many, it checks some of them.
 func (h *harness) auditLive() {
 	h.Helper()
 	left := 256
@@ -96,7 +96,7 @@ func (h *harness) dump() string {
 	return s.String()
 }
 
-// show names a result.
+// show formats a result: a number, or the name of an errno.
 func show(res int32) string {
 	if res >= 0 {
 		return fmt.Sprint(res)

@@ -10,7 +10,7 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// Many messages in one call.
+// Several messages with one call.
 var batchCases = []testCase{
 	{name: "recvmmsg what is there", run: recvBatchThere},
 	{name: "recvmmsg what comes", run: recvBatchComes},
@@ -39,8 +39,7 @@ func (h *harness) sendBatch(f *desc, b *sys.Batch) *call {
 	return c
 }
 
-// room makes a batch of n messages with size bytes of room each, and their senders'
-// names.
+// room makes a batch of n messages, each with size bytes of room and with its sender's name.
 func room(n, size int) (*sys.Batch, [][]byte) {
 	b, mem := sys.NewBatch(n), make([][]byte, n)
 	for i := range n {
@@ -51,7 +50,7 @@ func room(n, size int) (*sys.Batch, [][]byte) {
 	return b, mem
 }
 
-// texts are the messages from i on that a call moved.
+// texts returns the n messages that a call moved, from message i on.
 func texts(b *sys.Batch, mem [][]byte, i, n int) (all []string) {
 	for ; n > 0; i, n = i+1, n-1 {
 		all = append(all, string(mem[i][:b.Len(i)]))
@@ -66,8 +65,7 @@ func (h *harness) wantTexts(got []string, want ...string) {
 	}
 }
 
-// recvBatchAll fills the batch from UDP, whose messages may take a moment on their
-// way.
+// recvBatchAll fills the batch from a UDP socket, whose messages may take a moment to arrive.
 func (h *harness) recvBatchAll(f *desc, b *sys.Batch) {
 	h.Helper()
 	for from := 0; from < b.Cap(); {
@@ -109,12 +107,12 @@ func recvBatchComes(h *harness) {
 	c.want(1)
 	h.wantTexts(texts(b, mem, 0, 1), "late")
 	h.recvBatch(f, b).submit().wantPending().wantCanceled()
-	p.write("later") // the batch is used again
+	p.write("later") // the same batch is used again
 	h.recvBatch(f, b).submit().want(1)
 	h.wantTexts(texts(b, mem, 0, 1), "later")
 }
 
-// What is outside the window is left alone, and an empty window is nothing to do.
+// Messages outside the window are left alone, and with an empty window there is nothing to do.
 func recvBatchWindows(h *harness) {
 	f, p := h.messagePair(linux.SOCK_DGRAM)
 	b, mem := room(6, 10)
@@ -182,7 +180,7 @@ func recvBatchError(h *harness) {
 	c.want(-sys.ECONNREFUSED)
 }
 
-// One receive of a socket is under way at a time, whatever they are.
+// Only one receive of a socket is under way at a time, whatever kinds they are.
 func recvBatchTurn(h *harness) {
 	f, p, _, _ := h.udp()
 	first := make([]byte, 8)
@@ -230,7 +228,7 @@ func sendBatchMany(h *harness) {
 	}
 }
 
-// It sends what there is room for and says how much that was; with none, it waits.
+// A sendmmsg sends as many messages as there is room for and returns their number; without any room it waits.
 func sendBatchWaits(h *harness) {
 	f, p := h.messagePair(linux.SOCK_DGRAM)
 	h.smallBuffers(f)
@@ -257,7 +255,7 @@ func sendBatchWaits(h *harness) {
 	}
 }
 
-// The first error that comes behind a message that went is for the next call.
+// An error after the first message of a batch is left for the next call.
 func sendBatchError(h *harness) {
 	f, _, _, there := h.udp()
 	b := sys.NewBatch(3)

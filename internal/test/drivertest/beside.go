@@ -6,13 +6,13 @@ import (
 	"ringo/internal/posix"
 )
 
-// What is done to a socket beside the driver, which has to live with it.
+// What a program does to a socket without the driver, which must cope with it.
 var besideCases = []testCase{
 	{name: "duplicate", run: duplicate},
 	{name: "linger", run: linger},
 }
 
-// duplicate: the file lives on in it when the first descriptor is closed.
+// duplicate: the open file lives on in a duplicate after the first descriptor is closed.
 func duplicate(h *harness) {
 	f, p := h.pair()
 	second := h.duplicate(f)
@@ -22,7 +22,7 @@ func duplicate(h *harness) {
 	h.loopFlags(second)
 }
 
-// duplicate is another number of the same file.
+// duplicate returns another descriptor of the same open file.
 func (h *harness) duplicate(f *desc) *desc {
 	h.Helper()
 	n := h.m.Dup(f.Sys())
@@ -30,7 +30,7 @@ func (h *harness) duplicate(f *desc) *desc {
 	return h.desc(n)
 }
 
-// linger: with a time of 0, close resets; without the option it ends in order.
+// linger: with a time of 0 Close sends a reset; without the option it ends the connection in order.
 func linger(h *harness) {
 	for _, seconds := range []int{0, -1} {
 		f, p := h.tcp()

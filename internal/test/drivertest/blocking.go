@@ -7,9 +7,9 @@ import (
 	"ringo/internal/sys"
 )
 
-// Descriptors in blocking mode, such as a program is started with. A pipe can be
-// asked not to wait by a flag of the call since Linux 6.4, a FIFO can't; a ring
-// looks at the readiness of what can't since 6.10.
+// Descriptors in blocking mode, such as those that a program is started with. Since Linux 6.4 a flag of the call makes
+// a read or write of a pipe non-blocking; a FIFO has no such flag. For files without it a ring checks readiness first,
+// since 6.10.
 var blockingCases = []testCase{
 	{name: "read what comes", run: onBlocking(blockingRead)},
 	{name: "write waits for room", run: onBlocking(blockingWrite)},
@@ -28,7 +28,7 @@ func onBlocking(run func(h *harness, r, w *desc)) func(h *harness) {
 		}
 		name := h.m.folder(h.T) + "/fifo"
 		h.checkRes(h.m.fifo(name))
-		both := h.open(name, sys.ORdwr) // with a writer, or the open would wait
+		both := h.open(name, sys.ORdwr) // with a writer, so that the next open does not wait
 		run(h, both, h.open(name, sys.OWronly))
 	}
 }
@@ -61,9 +61,9 @@ func (h *harness) unblocked(d *desc, f func()) {
 	h.checkRes(h.m.Setfl(d.Sys(), flags))
 }
 
-// blockingMore writes more than there is room for: a short count. It is there at once, but for a ring whose kernel
-// can't be told not to wait for this sort of file. That one's own worker makes the call, which goes on as there is
-// room, and has its count when it is cancelled, or when a reader took all.
+// blockingMore writes more than there is room for, and expects a short count, at once. The exception is a ring whose
+// kernel can't be told not to wait for this kind of file: a worker of the ring makes the call, which continues as room
+// appears and returns its count when it is cancelled, or when a reader has taken everything.
 func blockingMore(h *harness, r, w *desc) {
 	text := pattern(3, 0, 1<<20)
 	c := h.write(w, []byte(text), atPosition).submit()
@@ -86,14 +86,14 @@ func blockingMore(h *harness, r, w *desc) {
 		got.WriteString(s)
 	}
 	h.untilPeer("the end of a write whose reader goes on", func() bool { take(); return c.ended })
-	take() // what it had put there last
+	take() // what the write had put there last
 	if n := int(c.end()); n <= 0 || got.String() != text[:n] {
 		h.Fatalf("a write of 1 MiB completed with %s, and its reader has %d bytes", show(int32(n)), got.Len())
 	}
 }
 
-// The read ends at once, its memory is its owner's again, and what comes later
-// goes to who reads later.
+// A cancelled read ends at once. After that its memory is its owner's again, and data that comes later goes to later
+// reads.
 func blockingCancel(h *harness, r, w *desc) {
 	b, next := []byte(strings.Repeat("#", 8)), make([]byte, 8)
 	for range 10 {

@@ -2,7 +2,7 @@ package drivertest
 
 import "ringo/internal/sys"
 
-// The pool that the driver takes buffers from is small here and runs dry.
+// In these cases the pool that the driver takes buffers from is small and runs dry.
 var bufferCases = []testCase{
 	{name: "dry ends a multishot and loses nothing", buffers: 4, size: 16, run: dryMultishot},
 	{name: "dry ends a single receive", buffers: 1, size: 16, run: drySingle},
@@ -57,7 +57,7 @@ func drySingle(h *harness) {
 	}
 }
 
-// The end needs no buffer, but a driver may learn of it only with one.
+// The end needs no buffer, but a driver may find it only with one.
 func dryEnd(h *harness) {
 	f, p := h.pair()
 	h.keep = true
@@ -71,8 +71,7 @@ func dryEnd(h *harness) {
 	h.recvMulti(f).submit().wantLast(0)
 }
 
-// Whoever is hit by the drought gets on with memory of its own, and with the
-// pool's when it is back.
+// A receive that finds the pool dry can go on with memory of its own, and with the pool's buffers when they are back.
 func dryBeside(h *harness) {
 	greedy, p := h.pair()
 	other, q := h.pair()
@@ -94,7 +93,7 @@ func dryBeside(h *harness) {
 	o.untilData(4)
 }
 
-// Many wait, few buffers: they are chosen when data is there.
+// Many receives share few buffers: a buffer is chosen only when data is there.
 func idleHoldsNone(h *harness) {
 	const n = 20
 	f, p, calls := make([]*desc, n), make([]*peer, n), make([]*call, n)

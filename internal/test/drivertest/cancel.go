@@ -8,8 +8,8 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// waiting is a kind of op that waits until it is cancelled: how to make one, and
-// how to see that it did nothing and left everything as it was.
+// waiting is a kind of op that waits until it is cancelled: how to make one, and how to check that it did nothing and
+// left everything as it was.
 type waiting struct {
 	name string
 	make func(h *harness) (c *call, intact func())
@@ -98,7 +98,7 @@ func waitingAccept(h *harness, accept func(*harness, *desc) *call) (*call, func(
 	}
 }
 
-// waitingConnect goes to a listener whose backlog is full.
+// waitingConnect connects to a listener whose backlog is full.
 func waitingConnect(h *harness) (*call, func()) {
 	_, addr := h.listen(0)
 	for range 4 {
@@ -155,8 +155,7 @@ func waitingWrite(h *harness) (*call, func()) {
 	}
 }
 
-// moments are the points of an op's life at which it is cancelled. The driver is
-// closed in some of them.
+// moments are the points of an op's life at which it is cancelled. Some of them close the driver instead.
 var moments = []struct {
 	name   string
 	cancel func(h *harness, c *call)
@@ -173,7 +172,7 @@ var moments = []struct {
 	{"by close before the first wait", func(h *harness, c *call) { c.submit(); h.close() }},
 }
 
-// cancelCases is each kind of op at each moment, and what fits into no table.
+// cancelCases returns a case for each kind of op at each moment, and the cases that do not fit into that table.
 func cancelCases() (cases []testCase) {
 	for _, m := range moments {
 		for _, k := range waitingKinds {
@@ -216,8 +215,7 @@ func cancelCases() (cases []testCase) {
 	)
 }
 
-// What went out before the cancel is the result, or the peer's stream could not
-// be gone on with.
+// The result is what was sent before the cancel: without it the owner could not continue the stream.
 func cancelPartial(h *harness, cancel func(c *call)) {
 	f, p := h.pair()
 	h.smallBuffers(f)
@@ -241,9 +239,9 @@ func cancelPartial(h *harness, cancel func(c *call)) {
 	}
 }
 
-// What the peer has ended is an event of every wait on the socket, so that
-// io_uring goes round with a send that waits for room: try, wait, be told of that
-// end, try. A cancel that comes at the wrong moment of this finds nothing.
+// When the peer has ended its side, that is an event for every wait on the socket. io_uring therefore goes round in a
+// circle with a send that waits for room: it tries, waits, is woken by that event, and tries again. A cancel at the
+// wrong moment of this circle does not find the op.
 func cancelHalfClosed(h *harness, cancel func(c *call)) {
 	for range 20 {
 		f, p := h.pair()
@@ -269,7 +267,7 @@ func cancelPartialWrite(h *harness) {
 	}
 }
 
-// The result is the op's or a cancel's, but one.
+// The op has its own result or that of the cancel, and only one of them.
 func cancelImmediate(h *harness) {
 	l, addr := h.listen(8)
 	for range 20 {
@@ -288,15 +286,15 @@ func cancelImmediate(h *harness) {
 	}
 }
 
-// overfill submits more than there is room for, so that a driver with a queue has
-// to go to the kernel now, and learns of more than it was asked for.
+// overfill submits more ops than there is room for, so that a driver with a queue has to enter the kernel at once,
+// where it also collects completions that no Wait has asked for.
 func (h *harness) overfill() {
 	for range 2*h.entries + 1 {
 		h.nop().submit()
 	}
 }
 
-// The event has happened, the driver may know it already, and no Wait has told.
+// The event has happened and the driver may know it, but no Wait has reported it yet.
 func cancelProduced(h *harness) {
 	f, p := h.pair()
 	b := make([]byte, 8)
@@ -317,7 +315,7 @@ func cancelProduced(h *harness) {
 	}
 }
 
-// The driver closes it, and finish finds what it forgot.
+// The driver closes the accepted descriptor; finish finds any that it forgot.
 func cancelProducedFD(h *harness) {
 	l, addr := h.listen(64)
 	for i := range 10 {
@@ -353,7 +351,8 @@ func cancelMultiProduced(h *harness) {
 	}
 }
 
-// No peer of a kept accept is turned away: the op gives it, or the backlog has it.
+// No peer of a cancelled accept with op.Keep is turned away: either the op returns its connection, or it stays in the
+// backlog.
 func cancelKept(h *harness, cancel func(c *call)) {
 	for i := range 20 {
 		l, addr := h.listen(64)
@@ -380,8 +379,9 @@ func cancelKept(h *harness, cancel func(c *call)) {
 	}
 }
 
-// peersOf counts the connections that an accept gave and those it left. Those that want has too many may be on
-// their way: a connect returns before the last segment of its handshake has reached the backlog.
+// peersOf counts the connections that an accept returned and those that it left in the backlog. If there are fewer than
+// want, the others may be on their way: a connect returns before the last segment of its handshake has reached the
+// backlog.
 func (h *harness) peersOf(l *desc, c *call, want int) (n int) {
 	for _, r := range c.results {
 		if r.res >= 0 {
@@ -401,7 +401,7 @@ func (h *harness) peersOf(l *desc, c *call, want int) (n int) {
 	return n
 }
 
-// A call that may wait for a disk can't be called back.
+// A call that may wait for a disk can't be cancelled once it has begun.
 func cancelFileRead(h *harness) {
 	f := h.file("content")
 	for range 20 {

@@ -7,7 +7,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// More ops than the queues take: they wait, and all of them complete.
+// More ops than the queues take: the surplus waits, and all of them complete.
 var capacityCases = []testCase{
 	{name: "nops", run: manyNops},
 	{name: "bursts", run: nopBursts},
@@ -18,7 +18,7 @@ var capacityCases = []testCase{
 	{name: "streams", run: manyStreams},
 }
 
-// past is many times the entries, within reason.
+// past returns a number of ops well above the entries, within reason.
 func (h *harness) past() int { return min(8*h.entries+3, 2*h.entries+300) }
 
 func manyNops(h *harness) {
@@ -44,7 +44,7 @@ func nopBursts(h *harness) {
 	}
 }
 
-// One event ends all of them, more than a completion queue holds.
+// One event ends all of them, which are more than a completion queue holds.
 func endTogether(h *harness) {
 	f := h.eventfd()
 	calls := make([]*call, h.past())
@@ -83,7 +83,7 @@ func manyCancels(h *harness) {
 	}
 }
 
-// Every other op is cancelled before a Wait has looked at any.
+// Every other op is cancelled before any Wait has seen them.
 func cancelQueued(h *harness) {
 	f := h.eventfd()
 	calls := make([]*call, h.past())
@@ -103,7 +103,7 @@ func cancelQueued(h *harness) {
 	}
 }
 
-// Receives that were submitted before the sends that feed them.
+// Receives that are submitted before the sends that feed them.
 func manyStreams(h *harness) {
 	n := min(h.past()/2, 200)
 	h.needDescriptors(2 * n)

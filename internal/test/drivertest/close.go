@@ -9,8 +9,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// Close ends everything and leaves nothing. That each op completes once, and that
-// slots, descriptors and buffers are back, finish checks in every case.
+// Close ends everything and leaves nothing. In every case finish checks that each op has completed once, and that
+// slots, descriptors and buffers are back.
 var closeCases = []testCase{
 	{name: "at once", run: func(h *harness) { h.close() }},
 	{name: "twice", run: closeTwice},
@@ -39,7 +39,7 @@ func closeTwice(h *harness) {
 	}
 }
 
-// submitAll submits one of each kind that waits.
+// submitAll submits one op of each kind that waits.
 func (h *harness) submitAll() {
 	h.Helper()
 	for _, k := range waitingKinds {
@@ -60,7 +60,7 @@ func closeUnwaited(h *harness) {
 	h.closeKeeping()
 }
 
-// closeKeeping is close, and takes the descriptors that still came.
+// closeKeeping is close, and takes over the descriptors that ops still returned.
 func (h *harness) closeKeeping() {
 	h.Helper()
 	var makers []*call
@@ -115,7 +115,7 @@ func closeCancels(h *harness) {
 	h.close()
 }
 
-// What was done is reported as done, or the op did not happen.
+// Either an op is reported as done, or it has not happened.
 func closeUncollected(h *harness) {
 	f, p := h.pair()
 	single, q := h.pair()
@@ -136,7 +136,7 @@ func closeUncollected(h *harness) {
 	}
 }
 
-// mustRead gives what is there now.
+// mustRead returns what the peer can read now.
 func (p *peer) mustRead() string {
 	p.h.Helper()
 	s, err := p.read(100)
@@ -198,7 +198,7 @@ func (h *harness) closeOneUnderTraffic() {
 	o.m.Close(n)
 }
 
-// Nothing of a driver stays behind that the next one could trip over.
+// A driver leaves nothing behind that a later one could stumble over.
 func closeMany(h *harness) {
 	for range 20 {
 		slab := op.NewSlab(0)

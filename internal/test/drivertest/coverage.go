@@ -7,16 +7,15 @@ import (
 	"ringo/internal/sys"
 )
 
-// coverage is what the cases of one run did with the rows of the op table. A row
-// that no case brings to a result, or that waits and is never cancelled, fails the
-// run by itself: who adds a row adds its cases.
+// coverage records what the cases of a run did with the rows of the op table. The run fails for a row that no case
+// brings to a result, and for a row that waits and is never cancelled, so that a new row needs cases.
 type coverage struct {
 	done, canceled [op.Codes]bool
 	cases, skipped int
 	excused        int
 }
 
-// result notes how an op ended.
+// result records how an op ended.
 func (c *coverage) result(code op.Code, res int32, canceled bool) {
 	switch {
 	case res >= 0, code == op.Timeout && res == -sys.ETIME:
@@ -26,7 +25,7 @@ func (c *coverage) result(code op.Code, res int32, canceled bool) {
 	}
 }
 
-// check judges a run of all cases; one of some, or with skips, tells nothing.
+// check judges a run of all cases. A run of some cases, or with skipped ones, proves nothing.
 func (c *coverage) check(t *testing.T) {
 	all := 0
 	for _, g := range groups {

@@ -12,7 +12,7 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// Messages: each arrives whole, with who sent it and what travels beside it.
+// Messages: each arrives whole, with its sender's address and its control messages.
 var datagramCases = []testCase{
 	{name: "of all sizes", run: datagramSizes},
 	{name: "received before it is sent", run: datagramEarly},
@@ -33,7 +33,7 @@ var datagramCases = []testCase{
 	{name: "passes descriptors to nobody", run: datagramRightsUntaken},
 }
 
-// message is a recvmsg and what it said when it ended.
+// message is a recvmsg, and what it returned besides its result.
 type message struct {
 	*call
 	from    sys.Sockaddr
@@ -54,7 +54,7 @@ func (h *harness) recvFrom(f *desc, room int, parts ...[]byte) *message {
 	return m
 }
 
-// sendTo sends a message; to nil means over the connection.
+// sendTo sends a message; a nil to means over the connection.
 func (h *harness) sendTo(f *desc, to *sys.Sockaddr, control []byte, parts ...[]byte) *call {
 	c := h.sendmsg(f, parts...)
 	x := h.slab.Ext(c.o)
@@ -65,8 +65,7 @@ func (h *harness) sendTo(f *desc, to *sys.Sockaddr, control []byte, parts ...[]b
 	return c
 }
 
-// udp makes a UDP socket for the driver and one in the case's own hands that is
-// connected to it, and gives both addresses.
+// udp makes a UDP socket for the driver and a peer that is connected to it, and returns both addresses.
 func (h *harness) udp() (f *desc, p *peer, here, there *sys.Sockaddr) {
 	h.Helper()
 	here, there = new(sys.Sockaddr), new(sys.Sockaddr)
@@ -75,7 +74,7 @@ func (h *harness) udp() (f *desc, p *peer, here, there *sys.Sockaddr) {
 	return f, p, here, there
 }
 
-// udpSocket makes a UDP socket with a port, and tells its address.
+// udpSocket makes a UDP socket with a free port, and stores its address in addr.
 func (h *harness) udpSocket(addr *sys.Sockaddr) int32 {
 	h.Helper()
 	n := h.m.Socket(linux.AF_INET, linux.SOCK_DGRAM, 0)
@@ -86,7 +85,7 @@ func (h *harness) udpSocket(addr *sys.Sockaddr) int32 {
 	return n
 }
 
-// wantFrom checks who sent a message.
+// wantFrom checks the sender of a message.
 func (m *message) wantFrom(want *sys.Sockaddr) {
 	m.h.Helper()
 	if got := m.from.AddrPort(); got != want.AddrPort() {
@@ -94,7 +93,7 @@ func (m *message) wantFrom(want *sys.Sockaddr) {
 	}
 }
 
-// datagram reads one message of the peer's, which is there or soon will be.
+// datagram reads one message at the peer; it must be there or on its way.
 func (p *peer) datagram(max int) string {
 	p.h.Helper()
 	b, n := make([]byte, max), int32(0)
@@ -109,7 +108,7 @@ func (p *peer) datagram(max int) string {
 }
 
 func datagramSizes(h *harness) {
-	const most = 65507 // what IPv4 leaves of 64 KiB
+	const most = 65507 // the largest payload in IPv4's 64 KiB
 	f, p, _, there := h.udp()
 	b := make([]byte, most+1)
 	for i, size := range []int{0, 1, 1200, most} {
@@ -143,7 +142,7 @@ func datagramEarly(h *harness) {
 	m.wantFrom(there)
 }
 
-// What did not fit is gone, and said to be; the next message is whole.
+// The part that did not fit is lost, which the flags report; the next message is whole.
 func datagramTruncated(h *harness) {
 	f, p, _, there := h.udp()
 	p.write("longer than that")
@@ -175,8 +174,7 @@ func datagramEmpty(h *harness) {
 	h.recv(f, b).submit().wantBytes(b, "more")
 }
 
-// The answer to a datagram that nobody wanted is an error of the socket's, for
-// whoever waits.
+// The answer to a datagram that reached no socket is an error of the sending socket, for any op that waits on it.
 func datagramRefused(h *harness) {
 	f, p, _, there := h.udp()
 	h.checkRes(h.m.Connect(f.Sys(), there))
@@ -214,7 +212,7 @@ func datagramTOS(h *harness) {
 	}
 }
 
-// tosOf is the TOS in control messages, 255 if there is none.
+// tosOf returns the TOS in control messages, or 255 if there is none.
 func (h *harness) tosOf(control []byte) uint8 {
 	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
 		if tos, ok := m.TOS(); ok {
@@ -262,7 +260,7 @@ func datagramControls6(h *harness) {
 	}
 }
 
-// udpSocket6 is udpSocket by IPv6, or skips where there is none.
+// udpSocket6 is udpSocket over IPv6; it skips the case where there is none.
 func (h *harness) udpSocket6(addr *sys.Sockaddr) int32 {
 	h.Helper()
 	n := h.m.Socket(linux.AF_INET6, linux.SOCK_DGRAM, 0)
@@ -296,7 +294,7 @@ func datagramControlCut(h *harness) {
 	}
 }
 
-// unixName is a name for a Unix socket that nobody else has.
+// unixName returns an unused name for a Unix socket.
 func (h *harness) unixName() *sys.Sockaddr {
 	h.Helper()
 	path := h.m.socketName(h.T)
@@ -307,7 +305,7 @@ func (h *harness) unixName() *sys.Sockaddr {
 	return name
 }
 
-// unixSocket makes a Unix datagram socket with that name; nil: none.
+// unixSocket makes a Unix datagram socket with a name, or without one if name is nil.
 func (h *harness) unixSocket(name *sys.Sockaddr) int32 {
 	h.Helper()
 	n := h.m.Socket(linux.AF_UNIX, linux.SOCK_DGRAM, 0)
@@ -320,7 +318,7 @@ func (h *harness) unixSocket(name *sys.Sockaddr) int32 {
 
 func datagramUnix(h *harness) {
 	var abstract sys.Sockaddr
-	abstract.SetUnix("") // the kernel chooses
+	abstract.SetUnix("") // the kernel chooses one
 	here := h.unixName()
 	f, p := h.desc(h.unixSocket(here)), h.peer(h.unixSocket(&abstract))
 	h.checkRes(h.m.Getsockname(p.n, &abstract))
@@ -353,7 +351,7 @@ func datagramUnnamed(h *harness) {
 	if name, ok := m.from.Unix(); ok || m.from.Len() != 0 {
 		h.Errorf("a message without a sender came from %q (%d bytes)", name, m.from.Len())
 	}
-	h.sendTo(f, here, nil, []byte("self")).submit().want(4) // to itself, which has a name
+	h.sendTo(f, here, nil, []byte("self")).submit().want(4) // a socket with a name can send to itself
 	m = h.recvFrom(f, 0, b)
 	m.submit()
 	m.wantBytes(b, "self")
@@ -362,7 +360,7 @@ func datagramUnnamed(h *harness) {
 	}
 }
 
-// Without a connection the sender always seems to have room.
+// Without a connection the sending socket always seems to have room.
 func datagramFull(h *harness) {
 	there := h.unixName()
 	f, p := h.desc(h.unixSocket(nil)), h.peer(h.unixSocket(there))
@@ -392,7 +390,7 @@ func datagramFull(h *harness) {
 	}
 }
 
-// messagePair makes connected Unix sockets that keep messages apart.
+// messagePair makes connected Unix sockets of a type that keeps messages apart, or streams.
 func (h *harness) messagePair(typ int) (*desc, *peer) {
 	h.Helper()
 	a, b, res := h.m.Socketpair(typ)
@@ -434,7 +432,7 @@ func datagramTooLong(h *harness) {
 	h.sendTo(f, there, nil, make([]byte, 65508)).submit().want(-sys.EMSGSIZE)
 }
 
-// pass sends text with a new descriptor and gives what it stands for.
+// pass sends text with two new descriptors, and returns the inode of the first one's file.
 func (p *peer) pass(text string) (ino uint64) {
 	h := p.h
 	h.Helper()
@@ -445,7 +443,7 @@ func (p *peer) pass(text string) (ino uint64) {
 	return ino
 }
 
-// closeRights closes the descriptors that came, and gives their number.
+// closeRights closes the descriptors in control messages, and returns how many there were.
 func (h *harness) closeRights(control []byte) (n int) {
 	h.Helper()
 	for m, rest, ok := cmsg.Next(control); ok; m, rest, ok = cmsg.Next(rest) {
@@ -488,8 +486,8 @@ func datagramRights(h *harness) {
 	}
 }
 
-// What a cancelled op has received is its owner's to close; what it has not is left
-// for the next one.
+// Descriptors that a cancelled op has received are its owner's to close; those that it has not are left for the next
+// op.
 func datagramRightsCanceled(h *harness) {
 	f, p := h.messagePair(linux.SOCK_DGRAM)
 	b := make([]byte, 8)
@@ -512,8 +510,7 @@ func datagramRightsCanceled(h *harness) {
 	}
 }
 
-// Without room for them they are closed by the kernel, whatever kind of receive it
-// was.
+// Where a receive has no room for descriptors, the kernel closes them, whatever kind of receive it is.
 func datagramRightsUntaken(h *harness) {
 	f, p := h.messagePair(linux.SOCK_DGRAM)
 	b := make([]byte, 8)
@@ -521,6 +518,6 @@ func datagramRightsUntaken(h *harness) {
 	h.recvmsg(f, b).submit().wantBytes(b, "none")
 	p.pass("none")
 	h.recv(f, b).submit().wantBytes(b, "none")
-	p.pass("left") // in the queue when the socket is closed
+	p.pass("left") // still in the queue when the socket is closed
 	h.settle()
 }

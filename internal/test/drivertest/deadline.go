@@ -8,8 +8,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// Wait's deadline is a time of the Config's clock. wait checks in every case that
-// it is never ended early for nothing.
+// A Wait's deadline is a time of the Config's clock. In every case h.wait checks that no Wait ends early without a
+// reason.
 var deadlineCases = []testCase{
 	{name: "never early", run: deadlineNeverEarly},
 	{name: "poll does not sleep", run: func(h *harness) { h.returnsAtOnce(driver.Poll) }},
@@ -34,8 +34,8 @@ func deadlineNeverEarly(h *harness) {
 	}
 }
 
-// returnsAtOnce checks that a Wait doesn't sleep. On a busy machine some take
-// long, but not all of them; by a virtual clock none does.
+// returnsAtOnce checks that a Wait doesn't sleep. On a busy machine some Waits take long, but not all of them; by a
+// virtual clock none does.
 func (h *harness) returnsAtOnce(deadline int64) {
 	h.Helper()
 	f, _ := h.pair()
@@ -61,7 +61,7 @@ func deadlinePast(h *harness) {
 	}
 }
 
-// Deadlines at the edge of what an int64 holds are far away, not in the past.
+// Deadlines near the limits of an int64 are far away, and not in the past.
 func deadlineFar(h *harness) {
 	for _, deadline := range []int64{driver.Forever - 1, h.now() + math.MaxInt64/2, h.now() + int64(24*time.Hour)} {
 		c := h.timeout(2 * time.Millisecond).submit()
@@ -80,7 +80,7 @@ func deadlineSleeps(h *harness) {
 	h.wait(driver.Forever)
 }
 
-// A deadline that has passed has no part in the next one, earlier or later.
+// A deadline that has passed has no effect on the next one, whether that is earlier or later.
 func deadlineSequence(h *harness) {
 	f, p := h.pair()
 	for range 3 {
@@ -108,9 +108,10 @@ func deadlineCompletions(h *harness) {
 	}
 }
 
-// Who waits by a deadline that has passed is told of all that has come, and that it is all: however much that is.
+// A Wait whose deadline has passed must return everything that has come, however much that is, and report that it has
+// looked.
 func deadlineLate(h *harness) {
-	var calls [300]*call // more than an enter tells of, or an epoll_wait, and few enough for select
+	var calls [300]*call // more than one enter or epoll_wait returns, and few enough for select
 	var peers [len(calls)]*peer
 	h.needDescriptors(2 * len(calls))
 	for i := range calls {

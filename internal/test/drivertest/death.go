@@ -10,8 +10,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// A dead driver ends what it was given. The kernel may keep an op that has memory of its
-// owner's, and then Close says so.
+// A dead driver ends all ops that it was given. The kernel may keep an op that uses memory of its owner, and then Close
+// reports that.
 var deathCases = []testCase{
 	{name: "of ops of all kinds", run: deathOfAll},
 	{name: "before they were waited for", run: deathUnwaited},
@@ -36,7 +36,7 @@ func (h *harness) fault() error {
 	return nil
 }
 
-// die has the driver die, in the first Wait that comes to enter the kernel.
+// die makes the driver die, in the first Wait that would enter the kernel.
 func (h *harness) die() {
 	h.Helper()
 	h.death.Store(&errDeath)
@@ -48,8 +48,7 @@ func (h *harness) die() {
 	h.collect()
 }
 
-// waitDead is a Wait of a dead driver: it gives its error at once, whatever the
-// deadline.
+// waitDead is a Wait of a dead driver, which must fail at once, whatever the deadline.
 func (h *harness) waitDead() {
 	h.Helper()
 	began := h.now()
@@ -65,7 +64,7 @@ func (h *harness) waitDead() {
 	h.collect()
 }
 
-// wantAllEnded fails if anything that was submitted goes on.
+// wantAllEnded fails the case if a submitted op has not ended.
 func (h *harness) wantAllEnded() {
 	h.Helper()
 	if len(h.live) > 0 {
@@ -73,8 +72,8 @@ func (h *harness) wantAllEnded() {
 	}
 }
 
-// mayKeep reports whether all ops that are left are such as a dead ring may keep: they wait for a peer, who would write
-// to their memory, and the kernel can't be told to end them.
+// mayKeep reports whether all remaining ops are such that a dead ring may keep them: they wait for a peer whose bytes
+// would go into their memory, and the kernel can't be told to end them.
 func (h *harness) mayKeep() bool {
 	info := h.d.Info()
 	if info.Name != "uring" || slices.Contains(info.Features, "defer_taskrun") {
@@ -88,7 +87,7 @@ func (h *harness) mayKeep() bool {
 	return h.death.Load() != nil
 }
 
-// endsAll waits until all that was submitted has ended, or may be kept.
+// endsAll waits until all submitted ops have ended, or may be kept.
 func (h *harness) endsAll() {
 	h.Helper()
 	for limit := h.now() + int64(longest(h.m)); len(h.live) > 0 && !h.mayKeep(); h.waitDead() {
@@ -114,12 +113,12 @@ func deathOfAll(h *harness) {
 	}
 }
 
-// What the kernel has not seen ends in any case, and at once.
+// Ops that the kernel has not seen always end, and at once.
 func deathUnwaited(h *harness) {
 	h.submitAll()
 	h.nop().submit()
 	h.die()
-	h.endsAll() // a small ring has shown the kernel some
+	h.endsAll() // a small ring has already submitted some of them
 }
 
 func deathPastCapacity(h *harness) {
@@ -159,7 +158,7 @@ func deathCanceled(h *harness) {
 	h.wantAllEnded()
 }
 
-// What a full send did before is its result.
+// The result is what a full send has sent before.
 func deathPartial(h *harness) {
 	f, p := h.pair()
 	h.smallBuffers(f)
@@ -171,7 +170,7 @@ func deathPartial(h *harness) {
 	}
 }
 
-// What a worker has begun, or a disk, ends as its call does.
+// An op that a worker or a disk has begun ends as its call does.
 func deathFileOps(h *harness) {
 	f := h.file("content")
 	for i := range 20 {
@@ -212,7 +211,7 @@ func deathForGood(h *harness) {
 	h.waitDead()
 }
 
-// Tasks and handles that end go on waiting, and each wait ends.
+// Tasks and handles that are ending still wait for ops, and each of these waits ends.
 func deathLater(h *harness) {
 	h.die()
 	for range 3 {

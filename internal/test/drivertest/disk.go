@@ -9,7 +9,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Rows whose calls may wait for a disk: they need no registration and no turn.
+// Ops whose calls may wait for a disk. They need no registration, and do not take turns.
 var diskCases = []testCase{
 	{name: "read and write at an offset", run: onWays(diskTransfer)},
 	{name: "read and write at the position", run: onWays(diskPosition)},
@@ -24,7 +24,7 @@ var diskCases = []testCase{
 	{name: "cancel of every row at once", run: diskCancelAll},
 }
 
-// onWays runs a case with the driver's own way, and with a worker's.
+// onWays runs a case with the driver's own way to run the op, and with the offload.
 func onWays(run func(h *harness, flags op.Flags)) func(h *harness) {
 	return func(h *harness) {
 		run(h, 0)
@@ -52,7 +52,7 @@ func diskTransfer(h *harness, flags op.Flags) {
 	h.writeAt(h.readOnly(f), b, 0).with(flags).submit().want(-sys.EBADF)
 }
 
-// readOnly opens f's file once more.
+// readOnly opens f's file once more, for reading.
 func (h *harness) readOnly(f *desc) *desc {
 	h.Helper()
 	return h.open(f.name, os.O_RDONLY)
@@ -83,12 +83,12 @@ func diskDirect(h *harness, flags op.Flags) {
 	}
 }
 
-// A Try of a row that may wait is by what the kernel has in memory, where it can be
-// told so.
+// A Try of an op that may wait for a disk answers from what the kernel has in memory, where the kernel can be asked for
+// that.
 func diskCached(h *harness) {
 	f := h.file("0123456789")
 	b := make([]byte, 4)
-	h.readAt(f, b, 0).submit().want(4) // now it is in memory
+	h.readAt(f, b, 0).submit().want(4) // now it is in the page cache
 	h.needsFound(f)
 	switch res, ok := h.try(&op.Op{Code: op.ReadAt, FD: &f.FD, Buf: b, Off: 2}); {
 	case ok && res == -sys.EOPNOTSUPP:
@@ -99,8 +99,8 @@ func diskCached(h *harness) {
 		-sys.EOPNOTSUPP)
 }
 
-// needsFound skips the case on a kernel that says of what was just read or written that the
-// disk has to be asked: ext4 of Linux 5.10 does.
+// needsFound skips the case on a kernel whose nowait reads fail even for what was just read or written: ext4 of Linux
+// 5.10 is like that.
 func (h *harness) needsFound(f *desc) {
 	if !h.m.found(f.Sys()) {
 		h.Skipf("preadv2(RWF_NOWAIT) does not find here what is in memory")
@@ -124,8 +124,8 @@ func (h *harness) call(f func()) *call {
 	return c
 }
 
-// A thread that is about to find out that the op has to wait for readiness is told of a
-// cancel, and may forget it.
+// A cancel meets a thread that is about to find out that its op has to wait for readiness. The thread must not forget
+// the cancel.
 func diskCancelAnytime(h *harness) {
 	_, w := h.pipe()
 	w.plain().fill()
@@ -143,7 +143,7 @@ func diskCancelAnytime(h *harness) {
 	}
 }
 
-// Before its first Wait an op has not begun, so a cancel ends it.
+// Before the first Wait an op has not begun, so a cancel ends it.
 func diskCancel(h *harness) {
 	r, w := h.pipe()
 	b := []byte("########")

@@ -6,7 +6,7 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// vec is a ReadVec or WriteVec of these parts.
+// vec builds a ReadVec or WriteVec of these parts.
 func (h *harness) vec(code op.Code, f *desc, off int64, parts ...[]byte) *call {
 	c := h.op(code, f).on(nil, off)
 	h.slab.Ext(c.o).SetVec(parts, 0)
@@ -45,7 +45,7 @@ func vecOf(parts ...[]byte) *op.Ext {
 	return x
 }
 
-// about is an op on n bytes from off on.
+// about builds an op on n bytes from off on.
 func (h *harness) about(code op.Code, f *desc, off, n int64, arg uint32) *call {
 	c := h.op(code, f).on(nil, off).flags(arg)
 	h.slab.Ext(c.o).Len = n
@@ -70,7 +70,7 @@ func diskLength(h *harness) {
 	}
 }
 
-// Rows that no entry serves go to a worker, and are nobody's before the next Wait.
+// Ops that go to a worker are not given to one before the next Wait, so a cancel before that ends them.
 func diskCancelAll(h *harness) {
 	f := h.file("0123456789")
 	for code := range op.Codes {

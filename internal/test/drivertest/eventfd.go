@@ -6,7 +6,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// eventfd is one, or where the system has none a socket of datagrams that sends to itself.
+// eventfd makes an eventfd, or where the system has none a datagram socket that sends to itself.
 func (system) eventfd() int32 {
 	if fd := sys.Eventfd(); fd != -sys.ENOSYS {
 		return fd

@@ -29,7 +29,7 @@ func (system) exhaust() (restore func(), res int32) {
 	sys.Close(next)
 	less := old
 	less.Cur = 0
-	for range next { // the field's type is the system's
+	for range next { // counted up, because the field's type differs between systems
 		less.Cur++
 	}
 	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &less); err != nil {

@@ -47,7 +47,7 @@ func readPosition(h *harness) {
 	h.read(f, b, atPosition).submit().wantBytes(b, "6789")
 }
 
-// content is what is in the file now.
+// content returns what is in the file now.
 func (h *harness) content(f *desc) string {
 	h.Helper()
 	text, res := h.m.content(f.Sys())
@@ -65,8 +65,7 @@ func writeAt(h *harness) {
 	}
 }
 
-// Ops on a file are not a stream: they may run side by side, and each has its
-// own offset.
+// Ops on a file do not form a stream: they may run concurrently, and each has an offset of its own.
 func manyFileOps(h *harness) {
 	f := h.file("")
 	const n, size = 50, 100
@@ -88,7 +87,7 @@ func manyFileOps(h *harness) {
 	}
 }
 
-// A file's op ends a sleep as any other does, and a stream goes on beside it.
+// An op on a file ends a sleep as any other does, and a stream goes on beside it.
 func fileBeside(h *harness) {
 	a, p := h.pair()
 	f := h.file("content")
@@ -105,12 +104,12 @@ func fileBeside(h *harness) {
 	}
 }
 
-// block is what O_DIRECT aligns to everywhere.
+// block is an alignment that O_DIRECT accepts everywhere.
 const block = 4096
 
-// direct makes a file that is open past the page cache, with blocks of one letter
-// each, or skips where the file system has no such thing. What is in the file is
-// on its disk: a read past dirty pages would first have to write them.
+// direct makes a file that is open past the page cache, with blocks of one letter each. It skips the case where the
+// file system does not support that. The content is on the disk already: a read past dirty pages would first have to
+// write them.
 func (h *harness) direct(blocks int) *desc {
 	h.Helper()
 	var all []byte
@@ -130,10 +129,10 @@ func (h *harness) direct(blocks int) *desc {
 	return h.desc(n)
 }
 
-// letters is what block i of a direct file has.
+// letters returns the content of block i of a direct file.
 func letters(i int) []byte { return bytes.Repeat([]byte{byte('a' + i%26)}, block) }
 
-// blocks gives memory that O_DIRECT takes, for as long as the driver is open.
+// blocks returns memory that O_DIRECT accepts, for as long as the driver is open.
 func (h *harness) blocks(n int) []byte {
 	h.Helper()
 	p := buf.Aligned(n*block, block)
@@ -146,13 +145,12 @@ func readDirect(h *harness) {
 	for _, i := range []int{3, 0, 2} {
 		h.read(f, p[:block], int64(i)*block).submit().wantBytes(p, string(letters(i)))
 	}
-	h.read(f, p, 3*block).submit().wantBytes(p, string(letters(3))) // the end comes first
+	h.read(f, p, 3*block).submit().wantBytes(p, string(letters(3))) // the read stops at the file's end
 	h.read(f, p, 4*block).submit().want(0)
 	h.read(f, p[:block], atPosition).submit().wantBytes(p, string(letters(0)))
 }
 
-// What of memory or offset the file does not take is the same for all drivers:
-// whatever a plain call says.
+// For memory or an offset that the file does not accept, every driver returns what a plain call returns.
 func readUnaligned(h *harness) {
 	f := h.direct(2)
 	p, q := make([]byte, 101), make([]byte, 101)
@@ -176,7 +174,7 @@ func writeDirect(h *harness) {
 	}
 }
 
-// More than a kernel's queue of them holds, side by side.
+// More ops at once than the kernel's queue for them holds.
 func manyDirect(h *harness) {
 	const blocks, n = 26, 200
 	f, p := h.direct(blocks), h.blocks(n)
@@ -189,8 +187,7 @@ func manyDirect(h *harness) {
 	}
 }
 
-// However a cancelled read ends, from then on its memory is its owner's: nothing
-// comes late.
+// However a cancelled read ends, from then on its memory is its owner's: nothing is written to it later.
 func cancelLetsGo(h *harness) {
 	for _, f := range []*desc{h.direct(16), h.file(pattern(9, 0, 16*block))} {
 		p, q := h.blocks(16), h.blocks(1)
@@ -200,7 +197,7 @@ func cancelLetsGo(h *harness) {
 				calls[i].cancel()
 			}
 		}
-		h.wait(driver.Poll) // some of the others are under way
+		h.wait(driver.Poll) // by then some of the others are under way
 		for _, c := range calls {
 			if !c.ended && !c.canceled {
 				c.cancel()

@@ -8,15 +8,14 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// Much at once.
+// A great number of ops, bytes or connections at once.
 var loadCases = []testCase{
 	{name: "streams in both directions", run: streamsBothWays},
 	{name: "five thousand descriptors", run: fiveThousand},
 	{name: "connections come and go", run: comeAndGo},
 }
 
-// flow is one connection with random data both ways: the driver's side here, the
-// peer's on a goroutine.
+// flow is one connection with random data both ways. The driver's side runs in the case, and the peer's side beside it.
 type flow struct {
 	h          *harness
 	id         int
@@ -26,7 +25,7 @@ type flow struct {
 	got, sent  int
 	size       int
 	join       func()
-	fault      string // of the peer
+	fault      string // what went wrong at the peer
 }
 
 func streamsBothWays(h *harness) {
@@ -60,7 +59,7 @@ func streamsBothWays(h *harness) {
 	}
 }
 
-// pump keeps the driver's side going and reports whether it is through.
+// pump keeps the driver's side going and reports whether it has finished.
 func (w *flow) pump() bool {
 	w.pumpIn()
 	w.pumpOut()
@@ -129,7 +128,7 @@ func (w *flow) peer() {
 	}
 }
 
-// fiveThousand arms so many at once and ends them in every way there is.
+// fiveThousand arms ops on so many descriptors at once, and ends them in every possible way.
 func fiveThousand(h *harness) {
 	pairs := 2500
 	h.needDescriptors(500)
@@ -158,7 +157,7 @@ func fiveThousand(h *harness) {
 	h.close()
 }
 
-// Multishot accept beside closes: numbers are used again all the time.
+// Multishot accept while connections are closed, so that descriptor numbers are used again all the time.
 func comeAndGo(h *harness) {
 	l, addr := h.listen(64)
 	c := h.acceptMulti(l).submit()

@@ -8,8 +8,8 @@ import (
 	"ringo/internal/op"
 )
 
-// Mortal opens drivers that die when a test says so, as those do whose ring or poller
-// fails. The zero Mortal is ready. It may be shared by the loops of a Run.
+// Mortal opens drivers that die when a test says so, in the way of drivers whose ring or poller fails. The zero Mortal
+// is ready for use. The loops of a Run may share it.
 type Mortal struct {
 	mu      sync.Mutex
 	victims []*Victim
@@ -27,8 +27,8 @@ type Victim struct {
 // Opener opens a driver on the calling thread.
 type Opener = func(cfg driver.Config) (driver.Driver, error)
 
-// Wrap makes an opener whose drivers are the Mortal's. It is what open.Wrap wants, and
-// what a loop.Config's Open can be.
+// Wrap returns an opener whose drivers are the Mortal's. Pass it to open.Through, or set a loop.Config's Open to the
+// result.
 func (m *Mortal) Wrap(inner Opener) Opener {
 	return func(cfg driver.Config) (driver.Driver, error) {
 		v := &Victim{slab: cfg.Slab, died: make(chan struct{})}
@@ -45,7 +45,7 @@ func (m *Mortal) Wrap(inner Opener) Opener {
 	}
 }
 
-// Last is the driver that was opened last, of a Mortal that no loop has; nil if there is none.
+// Last returns the driver that was opened last, for a Mortal whose drivers belong to no loop; nil if there is none.
 func (m *Mortal) Last() *Victim {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -55,8 +55,9 @@ func (m *Mortal) Last() *Victim {
 	return m.victims[len(m.victims)-1]
 }
 
-// Of is the driver of the loop that has these ops, l.Ops() of a loop.Loop; nil if it has none of the Mortal's. It does
-// not go by threads: not every system numbers them, and that of a simulated world with goroutines changes.
+// Of returns the driver of the loop that has these ops (the Ops of a loop.Loop), or nil if the Mortal did not open it.
+// It does not identify drivers by their threads: not every system numbers threads, and the thread of a simulated world
+// with goroutines changes.
 func (m *Mortal) Of(ops interface{ AreOf(*op.Slab) bool }) *Victim {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -68,18 +69,17 @@ func (m *Mortal) Of(ops interface{ AreOf(*op.Slab) bool }) *Victim {
 	return nil
 }
 
-// Die has the driver die of err, at the next moment at which it would enter the kernel;
-// one that is asleep there is woken. Any goroutine may call it; of two errors the first
-// one counts.
+// Die makes the driver die of err the next time that it would enter the kernel; a driver that sleeps there is woken.
+// Any goroutine may call Die. If it is called twice, the first error counts.
 func (v *Victim) Die(err error) {
 	v.cause.CompareAndSwap(nil, &err)
 	v.d.Wake()
 }
 
-// Driver is the driver itself, for its own thread.
+// Driver returns the driver itself, for use on its own thread.
 func (v *Victim) Driver() driver.Driver { return v.d }
 
-// Died is closed once the driver has noticed.
+// Died returns a channel that is closed once the driver has noticed.
 func (v *Victim) Died() <-chan struct{} { return v.died }
 
 // fault is the driver's Config.Fault.

@@ -8,7 +8,7 @@ import (
 	"ringo/uring"
 )
 
-// One op, many completions: More on all but the last one.
+// One op with many completions: all but the last one have More.
 var multishotCases = []testCase{
 	{name: "accept", run: multiAccept},
 	{name: "accept a backlog", run: multiAcceptBacklog},
@@ -35,8 +35,8 @@ func multiAccept(h *harness) {
 	c.wantCanceled()
 }
 
-// accepted takes n connections from a multishot accept, which the driver may end
-// and the owner then submits again.
+// accepted takes n connections from a multishot accept. The driver may end the op meanwhile; then its owner submits it
+// again.
 func (h *harness) accepted(l *desc, c *call, n int) (*call, []*desc) {
 	h.Helper()
 	var fds []*desc
@@ -79,7 +79,7 @@ func multiAcceptShutdown(h *harness) {
 	c.wantLast(-sys.EINVAL)
 }
 
-// The connections that found no descriptor are there for the next accept.
+// A connection that found no descriptor is there for the next accept.
 func multiAcceptEMFILE(h *harness) {
 	l, addr := h.listen(8)
 	p := h.dial(addr)
@@ -110,8 +110,8 @@ func multiRecv(h *harness) {
 	c.wantCanceled()
 }
 
-// Where the driver says that it can limit a receive, that brings no more, but for what a
-// buffer holds. What it did not bring is there for the next.
+// On a driver that can limit a receive, the op returns no more than its limit, apart from what fits into its last
+// buffer. The rest is there for the next receive.
 func multiRecvLimit(h *harness) {
 	const limit, size = 200, 16
 	f, p := h.pair()
@@ -131,7 +131,7 @@ func multiRecvLimit(h *harness) {
 	}
 }
 
-// untilData waits until a multishot receive has got so much.
+// untilData waits until a multishot receive has got n bytes.
 func (c *call) untilData(n int) {
 	c.h.Helper()
 	c.h.until("more data", func() bool { return len(c.data) >= n || c.ended })
@@ -166,7 +166,7 @@ func multiRecvEnd(h *harness) {
 	h.recvMulti(f).submit().wantLast(0)
 }
 
-// No further readiness announces an end that came with the data.
+// If the end comes with the data, no further readiness announces it.
 func multiRecvDataEnd(h *harness) {
 	for _, armed := range []bool{false, true} {
 		f, p := h.pair()
@@ -201,8 +201,8 @@ func multiRecvAgain(h *harness) {
 	}
 }
 
-// More completions at once than a small ring takes: it may end a multishot op
-// for that, but not lose or swap anything.
+// More completions at once than a small ring has room for. It may end a multishot op for that reason, but it must not
+// lose or swap anything.
 func multiRecvMany(h *harness) {
 	const streams, each = 8, 20
 	f, p, calls := make([]*desc, streams), make([]*peer, streams), make([]*call, streams)
@@ -230,8 +230,7 @@ func multiRecvMany(h *harness) {
 	}
 }
 
-// resumed fails if a multishot receive ended for a reason that submitting it
-// again doesn't cure.
+// resumed fails the case if a multishot receive ended for a reason that another submit doesn't cure.
 func (h *harness) resumed(c *call) {
 	h.Helper()
 	if last := c.end(); last <= 0 && last != -sys.ENOBUFS {

@@ -7,7 +7,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Plain reads and writes of descriptors that can be waited for.
+// Plain reads and writes on descriptors that can be waited for.
 var pipeCases = []testCase{
 	{name: "read what is there", run: readThere},
 	{name: "read what comes", run: readComes},

@@ -22,7 +22,7 @@ var pollCases = []testCase{
 	{name: "noticed before a wait", run: pollNoticed},
 }
 
-// wantMask waits for a poll that completes once, with these bits among others.
+// wantMask waits for a poll that completes once, with at least these bits.
 func (c *call) wantMask(mask uint32) {
 	c.h.Helper()
 	if res := c.end(); res < 0 || uint32(res)&mask != mask || len(c.results) != 1 {
@@ -50,7 +50,7 @@ func pollLater(h *harness) {
 	h.poll(f, sys.PollIn).submit().wantPending()
 }
 
-// pollRough: one that need not tell why tells when.
+// pollRough: a rough poll need not report why it is ready, but it must end when it is.
 func pollRough(h *harness) {
 	f, p := h.pair()
 	for _, happens := range []func(){func() { p.write("x") }, p.shutdown} {
@@ -59,7 +59,7 @@ func pollRough(h *harness) {
 		c.wantMask(sys.PollIn)
 		f.plain().drain()
 	}
-	exact := h.poll(f, sys.PollIn) // and who asks beside it is told all
+	exact := h.poll(f, sys.PollIn) // an exact poll on the same socket is still told everything
 	h.poll(f, sys.PollIn).with(op.Rough).submit().wantMask(sys.PollIn)
 	exact.submit().wantMask(sys.PollIn | sys.PollRdhup)
 }
@@ -106,7 +106,7 @@ func pollMany(h *harness) {
 	}
 }
 
-// pollNoticed is for a driver.Noticing. Others have nothing to notice, and pass.
+// pollNoticed tests a driver.Noticing. It has nothing to check on other drivers.
 func pollNoticed(h *harness) {
 	f, p := h.pair()
 	c := h.poll(f, sys.PollIn).submit().wantPending()
@@ -123,9 +123,8 @@ func pollNoticed(h *harness) {
 	notices("when all is told", false)
 }
 
-// news waits for a completion of a multishot poll, and gives the poll that goes on:
-// the same one, or, where there are no edges, one to submit when what is ready
-// has been used up.
+// news waits for a completion of a multishot poll, and returns the poll that continues it. With edges that is the same
+// one; without edges it is a new poll, to be submitted once what is ready has been used up.
 func (h *harness) news(c *call, f *desc, mask uint32) (res int32, next *call) {
 	h.Helper()
 	if h.d.Info().Edges {
@@ -138,7 +137,7 @@ func (h *harness) news(c *call, f *desc, mask uint32) (res int32, next *call) {
 	return r.res, h.pollMulti(f, mask)
 }
 
-// armed submits a poll that news has given, unless it is under way.
+// armed submits a poll that news returned, unless it is already under way.
 func (h *harness) armed(c *call) *call {
 	if !h.d.Info().Edges {
 		c.submit()
@@ -146,7 +145,7 @@ func (h *harness) armed(c *call) *call {
 	return c.wantPending()
 }
 
-// One arrival serves the one who waits for readiness and the one who wants data.
+// One arrival serves both an op that waits for readiness and one that waits for data.
 func pollBesideRecv(h *harness) {
 	f, p := h.pair()
 	multi := h.pollMulti(f, sys.PollIn).submit().wantPending()
@@ -180,7 +179,7 @@ func pollEachArrival(h *harness) {
 	c.wantCanceled()
 }
 
-// What is ready and stays ready is news once, not in every Wait.
+// Readiness that lasts is reported once, and not by every Wait.
 func pollNoLevel(h *harness) {
 	f, p := h.pair()
 	c := h.pollMulti(f, sys.PollIn).submit().wantPending()

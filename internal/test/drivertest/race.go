@@ -9,8 +9,8 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// Cancels against events that come from another thread, at any moment. Whoever
-// wins, nothing is lost, doubled or left open.
+// Cancels that race with events from another thread, at any moment. Whichever comes first, nothing may be lost, doubled
+// or left open.
 var raceCases = []testCase{
 	{name: "recv and data", run: func(h *harness) {
 		raceData(h, func(f *desc, b []byte) *call { return h.recv(f, b) })
@@ -30,7 +30,7 @@ var raceCases = []testCase{
 	{name: "traffic orders memory", run: trafficOrders},
 }
 
-// aWhile passes a random time, as short as what it is to meet, without sleeping.
+// aWhile spends a random time without sleeping, as short as the events it is to coincide with.
 func (h *harness) aWhile() { h.m.spend(time.Duration(rand.IntN(30_000))) }
 
 func raceData(h *harness, recv func(f *desc, b []byte) *call) {
@@ -77,7 +77,7 @@ func raceData(h *harness, recv func(f *desc, b []byte) *call) {
 	}
 }
 
-// Descriptors that come too late are closed by the driver; finish counts them.
+// The driver closes descriptors that come too late; finish counts them.
 func raceAccept(h *harness, accept func(*harness, *desc) *call) {
 	l, addr := h.listen(64)
 	for range scaled(150) {
@@ -105,7 +105,7 @@ func raceAccept(h *harness, accept func(*harness, *desc) *call) {
 	}
 }
 
-// Descriptors that come too late are reported as any other, if the op says so.
+// With op.Keep, descriptors that come too late are reported like all others.
 func raceKept(h *harness) {
 	l, addr := h.listen(64)
 	for range scaled(100) {
@@ -156,7 +156,7 @@ func raceConnect(h *harness) {
 	}
 }
 
-// The count that a cancelled full send gives is what its reader gets.
+// The count that a cancelled full send returns is how many bytes its reader gets.
 func raceSend(h *harness) {
 	for i := range scaled(40) {
 		f, p := h.pair()
@@ -212,9 +212,8 @@ func raceTimeout(h *harness) {
 	}
 }
 
-// What happened before a send happens before what follows its receive, on
-// whichever side the driver is. The race detector checks it; package syscall does
-// the same for its calls.
+// What happened before a send happens before what follows its receive, whichever side the driver is on. The race
+// detector checks it; package syscall gives it the same order for its calls.
 func trafficOrders(h *harness) {
 	f, p := h.pair()
 	n := p.n

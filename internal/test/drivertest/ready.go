@@ -9,7 +9,7 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// Readiness is told once and must not be lost.
+// Readiness is reported once and must not be lost.
 var readyCases = []testCase{
 	{name: "data and the end in one event", run: dataAndEnd},
 	{name: "data and a reset in one event", run: dataAndReset},
@@ -23,7 +23,7 @@ var readyCases = []testCase{
 	{name: "what nobody waits for costs nothing", run: idleReadiness},
 }
 
-// A short read is no proof that nothing follows it.
+// A short read does not prove that nothing follows.
 func dataAndEnd(h *harness) {
 	for _, armed := range []bool{true, false} {
 		for _, tcp := range []bool{true, false} {
@@ -61,8 +61,7 @@ func dataAndReset(h *harness) {
 	}
 }
 
-// The receive stops short at the urgent byte, and what follows it announces
-// itself by nothing.
+// The receive stops at the urgent byte, and no event announces the bytes after it.
 func urgentByte(h *harness) {
 	f, p := h.tcp()
 	b := make([]byte, 16)
@@ -86,8 +85,7 @@ func urgentByte(h *harness) {
 	}
 }
 
-// The end of one direction is an event for the other as well, and says nothing
-// about it.
+// The end of one direction is an event for the other direction as well, and says nothing about that one.
 func halfClosed(h *harness) {
 	f, p := h.pair()
 	h.smallBuffers(f)
@@ -99,7 +97,7 @@ func halfClosed(h *harness) {
 	s.want(int32(len(text)))
 }
 
-// The half-close stays an event for as long as the socket lives, and brings no room.
+// A half-close stays an event for as long as the socket lives, and makes no room.
 func halfClosedSleep(h *harness) {
 	f, p := h.pair()
 	f.plain().fill()
@@ -135,7 +133,7 @@ func roomWhileNobodyWaited(h *harness) {
 	h.send(f, make([]byte, 1)).submit().want(1)
 }
 
-// Two numbers of one socket are two descriptors, and one of them may go.
+// Two numbers of one socket are two descriptors, and one of them may be closed.
 func duplicates(h *harness) {
 	f, p := h.pair()
 	g := h.duplicate(f)
@@ -152,8 +150,7 @@ func duplicates(h *harness) {
 	c.wantBytes(b, "y")
 }
 
-// Whatever the moment at which the answer comes, before, while or after the
-// driver makes up its mind to sleep, it ends the Wait.
+// The answer ends the Wait at whatever moment it comes: before the driver decides to sleep, while it does, or after.
 func pingPong(h *harness) {
 	rounds := scaled(1000)
 	f, p := h.tcp()
@@ -187,8 +184,7 @@ func pingPong(h *harness) {
 	}
 }
 
-// A socket whose end nobody has asked for is ready for ever. It must not keep the
-// loop awake.
+// A socket whose end no op has asked for stays ready for ever. It must not keep the loop awake.
 func idleReadiness(h *harness) {
 	f, p := h.pair()
 	h.recv(f, make([]byte, 8)).submit().wantPending().wantCanceled()
@@ -198,8 +194,7 @@ func idleReadiness(h *harness) {
 	h.sleepsIdly()
 }
 
-// sleepsIdly checks that Waits in which nothing happens give the processor away, and
-// use little of it.
+// sleepsIdly checks that Waits in which nothing happens give up the processor and use little of it.
 func (h *harness) sleepsIdly() {
 	h.Helper()
 	const span = 20 * time.Millisecond

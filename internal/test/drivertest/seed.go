@@ -9,11 +9,11 @@ import (
 	"ringo/internal/sim/world"
 )
 
-// seedVariable is that of the environment by which package sim has a world played again.
+// seedVariable is the environment variable by which package sim replays a world.
 const seedVariable = "RINGO_SIM_SEED"
 
-// NewWorld makes a world for a test, of the seed that the environment names or else of one that is the test's for good.
-// A test that fails tells it.
+// NewWorld makes a world for a test. Its seed is the one in the environment, or else one derived from the test's name.
+// If the test fails, its log has the seed.
 func NewWorld(t testing.TB) *world.World {
 	t.Helper()
 	h := fnv.New64a()

@@ -14,17 +14,16 @@ import (
 	"ringo/internal/test/testmain"
 )
 
-// Signals interrupt a wait at any point and show nowhere: no Wait ends for them,
-// no op completes with EINTR.
+// Signals interrupt a wait at any point, and must have no visible effect: no Wait ends because of them, and no op
+// completes with EINTR.
 var signalCases = []testCase{
 	{name: "a wait lasts", run: signalWait},
 	{name: "ops go on", run: signalOps},
 	{name: "collections", run: collections},
 }
 
-// storm sends signals to the calling thread until calm is called, and counts them.
-// These are the two that a Go program gets by itself: for preemption and from the
-// profiler.
+// storm sends signals to the calling thread until calm is called, and counts them. They are the two that a Go program
+// gets by itself: for preemption and from the profiler.
 func (h *harness) storm() (sent *atomic.Int64, calm func()) {
 	pid, tid := unix.Getpid(), unix.Gettid()
 	var stop atomic.Bool
@@ -48,7 +47,7 @@ func signalWait(h *harness) {
 	sent, calm := h.storm()
 	defer calm()
 	for i := 0; i < 10 || sent.Load() < 200; i++ {
-		h.wait(h.now() + int64(3*time.Millisecond)) // complains if it is early
+		h.wait(h.now() + int64(3*time.Millisecond)) // fails the case if it ends early
 	}
 	p.write("x")
 	c.want(1)
@@ -60,7 +59,7 @@ func signalOps(h *harness) {
 	sent, calm := h.storm()
 	defer calm()
 	b := make([]byte, 8)
-	rounds := 20 // the storm leaves the thread little time
+	rounds := 20 // the storm leaves little time to the thread
 	if testmain.Long() {
 		rounds = 100
 	}
@@ -78,8 +77,8 @@ func signalOps(h *harness) {
 	}
 }
 
-// The collector stops the world and moves stacks; what the driver was given stays
-// where it is and stays alive, though nothing here refers to it.
+// The garbage collector stops the world and moves stacks. The memory that the driver was given must stay where it is,
+// and stay alive although the case does not refer to it.
 func collections(h *harness) {
 	var stop atomic.Bool
 	join := elsewhere(func() {

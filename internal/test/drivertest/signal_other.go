@@ -2,5 +2,5 @@
 
 package drivertest
 
-// signalCases are none where a thread can't be sent signals, or where nothing is told of them.
+// signalCases is empty where no signal can be sent to a thread, or where signals interrupt nothing.
 var signalCases []testCase

@@ -5,7 +5,7 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// What connects sockets, and their end.
+// Ops that connect sockets, and the end of sockets.
 var socketCases = []testCase{
 	{name: "accept", run: acceptOne},
 	{name: "accept before the peer comes", run: acceptEarly},
@@ -27,7 +27,7 @@ func (h *harness) connected(f *desc, p *peer) {
 	h.loopFlags(f)
 }
 
-// loopFlags checks that a descriptor made by an op is as a loop wants it.
+// loopFlags checks that a descriptor made by an op is non-blocking and not inherited, as a loop needs it.
 func (h *harness) loopFlags(f *desc) {
 	h.Helper()
 	status := h.m.Getfl(f.Sys())
@@ -37,7 +37,7 @@ func (h *harness) loopFlags(f *desc) {
 	}
 }
 
-// fdOf waits for the descriptor that is a call's result.
+// fdOf waits for a call's result, which must be a descriptor.
 func (h *harness) fdOf(c *call) *desc {
 	h.Helper()
 	res := c.end()
@@ -60,7 +60,7 @@ func acceptEarly(h *harness) {
 	h.connected(h.fdOf(c), p)
 }
 
-// After the first there is no new readiness, only connections that are there.
+// After the first connection there is no new readiness, although more connections are there.
 func acceptBacklog(h *harness) {
 	l, addr := h.listen(8)
 	c := h.accept(l).submit().wantPending()
@@ -72,7 +72,7 @@ func acceptBacklog(h *harness) {
 	c.wantPending()
 }
 
-// The connection that found no descriptor stays where it is.
+// A connection that found no descriptor stays in the backlog.
 func acceptEMFILE(h *harness) {
 	l, addr := h.listen(8)
 	p := h.dial(addr)
@@ -83,8 +83,7 @@ func acceptEMFILE(h *harness) {
 	h.connected(h.fdOf(h.accept(l).submit()), p)
 }
 
-// noMoreFDs makes the machine run out of descriptors until the function that it
-// gives is called.
+// noMoreFDs makes the machine run out of descriptors until restore is called.
 func (h *harness) noMoreFDs() (restore func()) {
 	h.Helper()
 	restore, res := h.m.exhaust()
@@ -133,7 +132,7 @@ func closeOne(h *harness) {
 	}
 }
 
-// Whatever ops there were before, closing lets the peer know.
+// Whatever ops there were before, a close reaches the peer.
 func closeEnds(h *harness) {
 	f, p := h.tcp()
 	p.write("data")

@@ -8,7 +8,7 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// Bytes that go through a pipe and not through us.
+// Bytes that go through a pipe, and not through the program's memory.
 var spliceCases = []testCase{
 	{name: "in what is there", run: spliceInThere},
 	{name: "in what comes", run: spliceInComes},
@@ -32,7 +32,7 @@ func (h *harness) spliceOut(pipe, f *desc, n uint32) *call {
 	return h.op(op.SpliceOut, f).limit(n).other(pipe)
 }
 
-// sendfile sends n bytes of a file from off on.
+// sendfile builds an op that sends n bytes of a file from off on.
 func (h *harness) sendfile(f, file *desc, off int64, n uint32) *call {
 	c := h.op(op.Sendfile, f).limit(n).other(file)
 	c.o.Off = off
@@ -79,7 +79,7 @@ func spliceInReset(h *harness) {
 	c.want(-int32(linux.ECONNRESET))
 }
 
-// What it would have to wait for is not the socket, so it does not wait.
+// The splice would have to wait for the pipe and not for the socket, so it does not wait.
 func spliceInFull(h *harness) {
 	f, p := h.tcp()
 	r, w := h.pipe()
@@ -108,8 +108,8 @@ func spliceOutEmpty(h *harness) {
 	h.spliceOut(r, f, 100).submit().want(0)
 }
 
-// fullMeansFull skips a case on kernels that let splice and sendfile go past the bound
-// of a full Unix socket, as those before Linux 6.5 do.
+// fullMeansFull skips a case on kernels where splice and sendfile exceed the limit of a full Unix socket: those before
+// Linux 6.5.
 func (h *harness) fullMeansFull() {
 	h.Helper()
 	f, _ := h.pair()
@@ -141,7 +141,7 @@ func spliceOutBroken(h *harness) {
 	h.spliceOut(r, f, 100).submit().want(-sys.EPIPE)
 }
 
-// A proxy in small: whatever the peer at one end writes comes out at the other.
+// A small proxy: whatever the peer at one end writes comes out at the other.
 func spliceThrough(h *harness) {
 	from, in := h.tcp()
 	to, out := h.pair()

@@ -2,8 +2,7 @@ package drivertest
 
 import "ringo/internal/sys"
 
-// Slots, numbers and generations are used again; what comes late must not be
-// taken for what came after.
+// Slots, descriptor numbers and generations are used again. What comes late must not be taken for what came after.
 var staleCases = []testCase{
 	{name: "slot of a cancelled op", run: staleSlot},
 	{name: "slot of a cancelled multishot", run: staleMultishot},
@@ -51,8 +50,7 @@ func staleMultishot(h *harness) {
 	}
 }
 
-// The first op ends with data and the cancel is still on its way when its slot
-// has another op.
+// The first op ends with data. Its cancel is still on its way when its slot already holds another op.
 func staleCancel(h *harness) {
 	f, p := h.pair()
 	b := make([]byte, 4)
@@ -69,8 +67,8 @@ func staleCancel(h *harness) {
 	}
 }
 
-// A duplicate keeps the closed socket alive, so that things go on happening to
-// it. They have nothing to do with the socket that has its number now.
+// A duplicate keeps the closed socket alive, so there are still events on it. They must not reach the socket that has
+// its number now.
 func staleNumber(h *harness, build func(*harness, *desc) *call) {
 	for range 10 {
 		old, oldPeer := h.pair()

@@ -8,7 +8,7 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// What moves data on stream sockets.
+// Ops that move data on stream sockets.
 var streamCases = []testCase{
 	{name: "recv what is there", run: recvThere},
 	{name: "recv what comes", run: recvComes},
@@ -30,7 +30,7 @@ var streamCases = []testCase{
 	{name: "both directions at once", run: bothDirections},
 }
 
-// wantBytes waits for a receive into p and for these bytes.
+// wantBytes waits for a receive into p, and checks that it got these bytes.
 func (c *call) wantBytes(p []byte, text string) {
 	c.h.Helper()
 	c.want(int32(len(text)))
@@ -103,7 +103,7 @@ func sendOne(h *harness) {
 	p.want("hello")
 }
 
-// smallBuffers makes what fits between the ends of a socketpair little and known.
+// smallBuffers makes the room between the ends of a socketpair small and known.
 func (h *harness) smallBuffers(f *desc) {
 	h.Helper()
 	h.checkRes(h.m.Setsockopt(f.Sys(), linux.SOL_SOCKET, linux.SO_SNDBUF, 4096))
@@ -148,7 +148,7 @@ func sendFullSlow(h *harness) {
 	}
 }
 
-// What went out is the result; the error is for the next op.
+// The result is what was sent; the error is left for the next op.
 func sendFullBroken(h *harness) {
 	f, p := h.pair()
 	h.smallBuffers(f)
@@ -175,7 +175,7 @@ func sendEPIPE(h *harness) {
 func sendReset(h *harness) {
 	f, p := h.tcp()
 	p.reset()
-	// On a busy machine the reset may take its time.
+	// On a busy machine the reset may take a while.
 	if ready := h.m.awaitReady(f.Sys(), 0, 10*time.Second); ready <= 0 {
 		h.Fatalf("no reset came: %s", show(ready))
 	}
@@ -207,7 +207,7 @@ func recvVectorEnd(h *harness) {
 	c.want(0)
 }
 
-// A receive that waits is not in a send's way, nor the other way round.
+// A receive that waits does not hinder a send, nor the other way round.
 func bothDirections(h *harness) {
 	f, p := h.pair()
 	b := make([]byte, 8)

@@ -19,7 +19,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// resultOf is what a call gave, as a result.
+// resultOf converts the results of a call to one result.
 func resultOf(n int, err error) int32 {
 	switch e := err.(type) {
 	case nil:
@@ -53,7 +53,7 @@ func (system) recvmsg(fd int32, p, control []byte) (n, controls int32) {
 
 func (system) block(fd int32) int32 { return resultOf(0, unix.SetNonblock(int(fd), false)) }
 
-// Package syscall tells the race detector of its calls.
+// Package syscall tells the race detector about its calls.
 func (system) awaitRead(fd int32, p []byte) int32  { return resultOf(syscall.Read(int(fd), p)) }
 func (system) awaitWrite(fd int32, p []byte) int32 { return resultOf(syscall.Write(int(fd), p)) }
 
@@ -116,7 +116,7 @@ func (system) descriptors() int {
 	return int(min(limit.Cur, 1<<20))
 }
 
-// opened lists them as "number -> what it is".
+// opened returns descriptors as "number -> what it refers to".
 func (system) opened(t *testing.T) map[string]bool {
 	t.Helper()
 	const dir = "/proc/self/fd/"
@@ -126,7 +126,7 @@ func (system) opened(t *testing.T) map[string]bool {
 	}
 	fds := make(map[string]bool, len(entries))
 	for _, e := range entries {
-		// One that is gone by now is the one that read the directory.
+		// The descriptor of the directory itself is closed by now.
 		if to, err := os.Readlink(dir + e.Name()); err == nil {
 			fds[e.Name()+" -> "+to] = true
 		}
@@ -134,11 +134,11 @@ func (system) opened(t *testing.T) map[string]bool {
 	return fds
 }
 
-// idles checks that waits give the processor away, and use little of it. What a sleep costs depends on the machine: an
-// emulated one needs hundreds of microseconds, and a busy one does something else in the thread's name for
-// milliseconds. So only who uses a tenth of the time and much more than sleeps do, three times, is not idle: one that
-// is kept awake uses all of it. It is the sum that counts: one that spins on a busy machine may get no processor for
-// all of a single wait.
+// idles checks that waits give up the processor and use little of it. The cost of a sleep depends on the machine: an
+// emulated one needs hundreds of microseconds, and on a busy one the thread is charged for other work, up to
+// milliseconds. So a wait fails only if in three rounds it uses more than a tenth of the time, and more than ten times
+// as much as sleeps do; a wait that is kept awake uses all of the time. The sum of several waits counts, because on a
+// busy machine a wait that spins may get no processor at all.
 func (system) idles(wait func(), span time.Duration) string {
 	const rounds, four = 3, 4
 	most := span * four / 10
@@ -153,7 +153,7 @@ func (system) idles(wait func(), span time.Duration) string {
 		case slept:
 		case round == rounds:
 			return fmt.Sprintf("a Wait of %v never slept", span)
-		default: // its time may have passed before it began
+		default: // its deadline may have passed before it began
 			continue
 		}
 		if waits <= most {
@@ -172,7 +172,7 @@ func (system) idles(wait func(), span time.Duration) string {
 	}
 }
 
-// useOf returns how long n calls use the processor.
+// useOf returns how much processor time the thread uses for n calls.
 func useOf(n int, call func()) time.Duration {
 	before := threadUse()
 	for range n {
@@ -191,7 +191,7 @@ func threadUse() (use unix.Rusage) {
 
 func (system) socketName(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("/tmp", "r") // the test's own would be too long
+	dir, err := os.MkdirTemp("/tmp", "r") // the test's own folder would make the name too long
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,11 +233,11 @@ func (system) content(fd int32) (text string, res int32) {
 
 func (system) found(fd int32) bool { return sys.ReadAtNow(fd, make([]byte, 1), 1) != -sys.EAGAIN }
 
-// oDirect is the flag of open(2) for what bypasses the page cache.
+// oDirect is the flag of open(2) to bypass the page cache.
 const oDirect = unix.O_DIRECT
 
-// loopback is any free port, at an address of this process: whoever dials a port at 127.0.0.1 that nobody has should
-// not come here.
+// loopback is a free port at a loopback address of this process alone. Programs that dial an unused port of 127.0.0.1
+// must not reach a test's socket.
 var loopback = func() netip.AddrPort {
 	pid := os.Getpid()
 	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, byte(1 + pid>>16&0x7f), byte(pid >> 8), byte(pid)}), 0)

@@ -14,10 +14,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// oDirect is 0 where no file bypasses the page cache by a flag.
+// oDirect is 0: no file bypasses the page cache by a flag.
 const oDirect = 0
 
-// What peers do is done by package sys here, as drivers do it: there are no other calls that know its descriptors.
+// Here peers make their calls through package sys, as drivers do: no other package has calls on its descriptors.
 
 func (system) read(fd int32, p []byte) int32               { return sys.Read(fd, p) }
 func (system) write(fd int32, p []byte) int32              { return sys.Write(fd, p) }
@@ -43,7 +43,7 @@ func (system) recvmsg(fd int32, p, control []byte) (n, controls int32) {
 
 func (system) block(fd int32) int32 { return sys.Fcntl(fd, sys.FSetfl, 0) }
 
-// await makes a call that does not wait until it need not.
+// await repeats a non-blocking call until it no longer fails with EAGAIN.
 func await(fd int32, mask int16, p []byte, call func(fd int32, p []byte) int32) int32 {
 	for {
 		if res := call(fd, p); res != -sys.EAGAIN {
@@ -77,7 +77,7 @@ func (system) identity(fd int32) (ino uint64, res int32) {
 	return st.Ino, res
 }
 
-// idles checks that a wait gives the processor away. What it uses is not told of a thread here.
+// idles checks only that a wait lasts until its deadline: this system does not report a thread's processor time.
 func (m system) idles(wait func(), span time.Duration) string {
 	began := m.now()
 	if wait(); m.now()-began < int64(span) {
@@ -128,7 +128,7 @@ func (system) content(fd int32) (text string, res int32) {
 
 func (system) found(fd int32) bool { return sys.ReadAtNow(fd, make([]byte, 1), 1) != -sys.EAGAIN }
 
-// resultOf is an error of package os's as a result.
+// resultOf converts an error of package os to a result.
 func resultOf(err error) int32 {
 	var e posix.Errno
 	switch {
@@ -140,11 +140,11 @@ func resultOf(err error) int32 {
 	return -sys.EIO
 }
 
-// loopback is any free port, at the one address that is the process's own everywhere.
+// loopback is a free port at the one loopback address that every system has.
 var loopback = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), 0)
 
-// newSystem sees to it that the test's folder is removed at the very end, when nothing in it is open: elsewhere than on
-// Unix it could not be before.
+// newSystem calls t.TempDir first, so that the test's folder is removed last, when nothing in it is open any more: only
+// Unix can remove it before.
 func newSystem(t *testing.T) machine {
 	t.TempDir()
 	return system{}

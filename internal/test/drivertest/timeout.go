@@ -34,12 +34,11 @@ func timeoutOrder(h *harness) {
 	late.wantCanceled()
 }
 
-// The op ends the Wait, whose deadline is later; and a Wait's deadline doesn't
-// end the op.
+// The op ends a Wait with a later deadline; a Wait's deadline doesn't end the op.
 func timeoutBesideDeadline(h *harness) {
 	c := h.timeout(5 * time.Millisecond).submit()
 	if h.wait(h.now() + int64(time.Millisecond)); c.ended {
-		return // a slow machine
+		return // the machine is slow
 	}
 	h.wait(driver.Forever)
 	c.want(-sys.ETIME)

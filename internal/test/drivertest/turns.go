@@ -7,8 +7,8 @@ import (
 	"ringo/internal/sys"
 )
 
-// At most one receive and one send at a time have a stream; the rest wait their
-// turn, in the order in which they were submitted.
+// On a stream at most one receive and one send are under way at a time. The others wait for their turn, in the order in
+// which they were submitted.
 var turnsCases = []testCase{
 	{name: "two receives", run: twoRecvs},
 	{name: "receives at the end", run: recvsAtEnd},

@@ -7,7 +7,7 @@ import (
 	"ringo/internal/driver"
 )
 
-// A Wake ends the present Wait or the next one, from wherever it comes.
+// A Wake ends the current Wait or the next one, from whichever thread it comes.
 var wakeCases = []testCase{
 	{name: "before a wait", run: wakeBefore},
 	{name: "before the first wait, from elsewhere", run: wakeFirst},
@@ -48,15 +48,15 @@ func wakeDuring(h *harness) {
 	}
 }
 
-// untilWaiting waits, on another goroutine, until the case is about to sleep.
+// untilWaiting waits, beside the case, until the case has called Wait.
 func (h *harness) untilWaiting() {
 	for h.doing.Load() != inWait {
 		h.m.pass()
 	}
 }
 
-// sleeps checks that a Wait lasts until its deadline; wait complains if it
-// doesn't and no Wake may have ended it.
+// sleeps checks that a Wait lasts until its deadline. h.wait fails the case if it doesn't, because no Wake is left to
+// excuse that.
 func (h *harness) sleeps() {
 	h.Helper()
 	h.wakesExcused = h.wakesBegun.Load()
@@ -74,11 +74,11 @@ func wakeCoalesced(h *harness) {
 	}
 }
 
-// Those that came while the first one took effect may end one Wait more.
+// Wakes that came while the first one took effect may end one more Wait.
 func wakeManyDuring(h *harness) {
 	for range 3 {
 		var join []func()
-		var begun atomic.Bool // the first one may end the Wait before another sees it
+		var begun atomic.Bool // the first one may end the Wait before the others see it
 		for range 4 {
 			join = append(join, h.m.beside(func() {
 				for h.doing.Load() != inWait && !begun.Load() {
@@ -99,7 +99,7 @@ func wakeManyDuring(h *harness) {
 	}
 }
 
-// Neither is lost for the other.
+// Neither a Wake nor a completion is lost for the other.
 func wakeWithCompletions(h *harness) {
 	f, p := h.pair()
 	for range 20 {
@@ -124,8 +124,8 @@ func wakePastCapacity(h *harness) {
 	h.sleeps()
 }
 
-// The other side says something, wakes, and does so again as soon as it was
-// heard: each Wake meets the driver at another point of its way into sleep.
+// The other side stores a number, wakes, and does so again as soon as the case has seen it. So each Wake meets the
+// driver at another point on its way into sleep.
 func wakeNotLost(h *harness) {
 	rounds := int64(scaled(3000))
 	var said, heard atomic.Int64
@@ -145,8 +145,8 @@ func wakeNotLost(h *harness) {
 	join()
 }
 
-// The same with several who wake, and with completions, which end Waits as well.
-// Whoever was heard wakes again, so there is always a Wake to come.
+// The same with several wakers, and with completions, which end Waits as well. A waker that was heard wakes again, so
+// there is always another Wake to come.
 func wakeNotLostBeside(h *harness) {
 	var said, heard atomic.Int64
 	var stop atomic.Bool
@@ -175,8 +175,7 @@ func wakeNotLostBeside(h *harness) {
 	}
 }
 
-// A Wake that comes too late touches nothing, least of all the descriptor that
-// has the number now.
+// A Wake that comes too late touches nothing, least of all the descriptor that has the driver's old number now.
 func wakeAfterClose(h *harness) {
 	h.close()
 	numbers := make([]*desc, 20)
@@ -206,7 +205,7 @@ func wakeDuringClose(h *harness) {
 		h.wait(driver.Forever)
 	}
 	h.close()
-	w.rounds(2) // Wakes that were under way have ended
+	w.rounds(2) // Wakes that were under way have ended by then
 	numbers := make([]*desc, 20)
 	for i := range numbers {
 		numbers[i] = h.eventfd()
@@ -214,7 +213,7 @@ func wakeDuringClose(h *harness) {
 	w.rounds(2)
 	w.stop()
 	h.untouched(numbers)
-	// More drivers, each closed as soon as somebody wakes it.
+	// More drivers, each closed as soon as it is woken.
 	for range scaled(20) {
 		h.closeUnderWakes()
 	}
@@ -223,7 +222,7 @@ func wakeDuringClose(h *harness) {
 // wakers call wake all the time, beside the case.
 type wakers struct {
 	h       *harness
-	calls   []atomic.Int64 // of each
+	calls   []atomic.Int64 // by each waker
 	stopped atomic.Bool
 	all     []func()
 }
@@ -242,7 +241,7 @@ func (h *harness) startWakers(n int) *wakers {
 	return w
 }
 
-// rounds waits until each of them has called wake n times more.
+// rounds waits until each of them has called wake n more times.
 func (w *wakers) rounds(n int64) {
 	for i := range w.calls {
 		for until := w.calls[i].Load() + n; w.calls[i].Load() < until; {
@@ -258,7 +257,7 @@ func (w *wakers) stop() {
 	}
 }
 
-// closeUnderWakes opens another driver and closes it while it is woken.
+// closeUnderWakes opens another driver and closes it while it is being woken.
 func (h *harness) closeUnderWakes() {
 	d := h.another(driver.Config{Slab: h.slab, Entries: h.entries})
 	var begun atomic.Bool

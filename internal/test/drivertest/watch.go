@@ -21,8 +21,8 @@ var placeNames = []string{"the case itself", "Submit", "Cancel", "Wait", "Close"
 
 func (h *harness) at(place int32) { h.doing.Store(place) }
 
-// watch ends the process, with all stacks, if the case hangs: a thread that does
-// not come back from the driver can't be told to. It does so before go test's alarm, which says nothing of it.
+// watch ends the process, with all stacks, if the case hangs: a thread that does not return from the driver can't be
+// stopped otherwise. It does so before go test's timeout, whose message would not say what hangs.
 func (h *harness) watch() {
 	name, limit := h.Name(), hangs
 	if alarm, ok := h.Deadline(); ok {
@@ -35,7 +35,7 @@ func (h *harness) watch() {
 	h.Cleanup(func() { w.Stop() })
 }
 
-// checkFDs fails if there are descriptors that were not there before the driver.
+// checkFDs fails the case if descriptors are open that were not open before the driver.
 func (h *harness) checkFDs() {
 	h.Helper()
 	for _, name := range slices.Sorted(maps.Keys(h.m.opened(h.T))) {

@@ -8,8 +8,8 @@ import (
 	"ringo/internal/test/linux"
 )
 
-// Sends whose memory the kernel may keep after they are done. A driver may copy, and
-// then there is one completion; else there are two.
+// Sends whose memory the kernel may use after they are done. Such an op has two completions, or only one if the driver
+// copies.
 var zeroCopyCases = []testCase{
 	{name: "send", run: zeroCopyOne},
 	{name: "on a socket that can't", run: zeroCopyUnix},
@@ -26,8 +26,7 @@ var zeroCopyCases = []testCase{
 
 func (h *harness) sendZC(f *desc, p []byte) *call { return h.op(op.SendZC, f).on(p, 0) }
 
-// sent waits for the end of a send, after which its memory may be written to, and
-// gives its result.
+// sent waits for the end of a send, after which its memory may be written to, and returns its result.
 func (c *call) sent() int32 {
 	c.h.Helper()
 	c.end()
@@ -49,7 +48,7 @@ func (c *call) wantSent(res int32) {
 	}
 }
 
-// gather reads what comes until there are n bytes.
+// gather reads at the peer until it has n bytes.
 func (p *peer) gather(n int) string {
 	p.h.Helper()
 	var got strings.Builder
@@ -67,7 +66,7 @@ func zeroCopyOne(h *harness) {
 	text := pattern(70, 0, 40_000)
 	b := []byte(text)
 	h.sendZC(f, b).submit().wantSent(int32(len(b)))
-	clear(b) // it is ours again, and the peer has not read yet
+	clear(b) // the memory is the owner's again, although the peer has not read yet
 	if got := p.gather(len(text)); got != text {
 		h.Error("the bytes did not arrive as they were when they were sent")
 	}
@@ -79,8 +78,7 @@ func zeroCopyUnix(h *harness) {
 	p.want("copied")
 }
 
-// What does not fit waits, and so does the memory of what has gone into a connection
-// that nobody reads.
+// What does not fit waits, and the memory of what was sent stays in use while the peer does not read.
 func zeroCopyWaits(h *harness) {
 	f, p := h.tcp()
 	h.smallBuffers(f)
@@ -127,7 +125,7 @@ func zeroCopyNobody(h *harness) {
 	h.sendZC(f, []byte("hello")).submit().wantSent(-sys.EPIPE)
 }
 
-// What the peer has ended makes every wait for room end at once, with none.
+// Once the peer has ended its side, every wait for room ends at once, without room.
 func zeroCopyHalfClosed(h *harness) {
 	f, p := h.tcp()
 	h.smallBuffers(f)
@@ -140,7 +138,7 @@ func zeroCopyHalfClosed(h *harness) {
 	c.wantSent(int32(len(text)))
 }
 
-// Others need not wait until the memory of one is free, and don't overtake it.
+// Later sends need not wait until the memory of an earlier one is free, and don't overtake it.
 func zeroCopyOrder(h *harness) {
 	f, p := h.tcp()
 	h.smallBuffers(f)
@@ -173,7 +171,7 @@ func zeroCopyMany(h *harness) {
 	}
 }
 
-// What went out before the cancel is the result.
+// The result is what was sent before the cancel.
 func zeroCopyPartial(h *harness) {
 	f, p := h.tcp()
 	h.smallBuffers(f)
