@@ -1,7 +1,8 @@
-// Package alloctest counts allocations in tests, beside whatever else the process does.
+// Package alloctest counts allocations in tests, whatever else the process does meanwhile.
 //
-// testing.AllocsPerRun sets GOMAXPROCS to 1, over which loops would fight, and counts once: the runtime's own
-// allocations, of which there are more on a busy machine, would be the caller's.
+// testing.AllocsPerRun does not serve: it sets GOMAXPROCS to 1, for which concurrent loops would compete, and it counts
+// only once, so that allocations of the runtime itself, of which a busy machine causes more, would be attributed to the
+// caller.
 package alloctest
 
 import (
@@ -9,12 +10,12 @@ import (
 	"runtime"
 )
 
-// tries bounds how often n calls are counted: what f itself allocates is in each count, what a busy machine has the
-// process do beside it is not.
+// tries bounds how often n calls are counted. Each count contains what f itself allocates, but not always what the
+// process allocates beside it on a busy machine.
 const tries = 40
 
-// Least gives how often the process allocates in a call of f: the least of some counts of n calls, after as many that
-// are not counted. Enough ends the counting.
+// Least returns how often the process allocates in a call of f: the least of several counts of n calls each, after n
+// calls that are not counted. The counting ends at a count of at most enough for each call.
 func Least(n int, enough float64, f func()) (each float64) {
 	for range n {
 		f()

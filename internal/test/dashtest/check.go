@@ -10,11 +10,11 @@ import (
 	"ringo/metrics"
 )
 
-// target are the labels that Prometheus gives all series that it scrapes.
+// target lists the labels that Prometheus adds to every series that it scrapes.
 var target = []string{"job", "instance"}
 
-// others are metrics that are not Ringo's: of client_golang's collectors of Go and of the process, and of Prometheus
-// itself. Their labels are those that they have beside those of their target.
+// others maps the metrics that are not Ringo's to their labels, without those in target. They are those of
+// client_golang's collectors for Go and for the process, and Prometheus' own.
 var others = map[string][]string{
 	"go_goroutines":                     nil,
 	"go_threads":                        nil,
@@ -35,16 +35,16 @@ var others = map[string][]string{
 	"up":                                nil,
 }
 
-// A series is what is known of a name.
+// A series is what is known about a name.
 type series struct {
-	metric *metrics.Metric // nil of others
+	metric *metrics.Metric // nil for metrics in others
 	labels []string
-	counts bool // a counter, or a part of a histogram
+	counts bool // it is a counter, or a part of a histogram
 }
 
 var counting = regexp.MustCompile(`_(total|count|bucket)$`)
 
-// known has the series by the names that expressions have for them.
+// known has the series by the names that expressions use for them.
 var known = knownSeries()
 
 func knownSeries() map[string]series {
@@ -65,7 +65,7 @@ func knownSeries() map[string]series {
 	return all
 }
 
-// Check says what is wrong with a query, as far as that can be told from its names.
+// Check returns what is wrong with a query, as far as its names show that.
 func Check(q Query) (faults []string) {
 	wrong := func(format string, args ...any) {
 		faults = append(faults, fmt.Sprintf("%s: %s, in %s", q.At, fmt.Sprintf(format, args...), q.Expr))
@@ -112,7 +112,7 @@ func Missing(queries []Query) (names []string) {
 	for _, q := range queries {
 		e, err := parse(q.Expr)
 		if err != nil {
-			continue // Check says so
+			continue // Check reports it
 		}
 		for _, u := range e.uses {
 			if m := known[u.name].metric; m != nil {

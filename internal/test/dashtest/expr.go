@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// use is a metric as an expression uses it.
+// use is one use of a metric in an expression.
 type use struct {
 	name     string
-	matchers []string // names of labels
-	rated    bool     // directly in rate, increase or the like
+	matchers []string // names of the labels that it matches
+	rated    bool     // it is directly inside rate, increase or the like
 }
 
-// expression is what is read off an expression.
+// expression is what parse finds in an expression.
 type expression struct {
 	uses   []use
-	labels []string // that results are grouped or joined by
+	labels []string // labels by which results are grouped or joined
 }
 
 var (
-	// Strings, ranges, words, numbers, and else single characters.
+	// Strings, ranges, words, numbers, and otherwise single characters.
 	token = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|\[[^\]]*\]|[a-zA-Z_:$][a-zA-Z0-9_:]*|[0-9][0-9a-z.]*|\S`)
 	word  = regexp.MustCompile(`^[a-zA-Z_:][a-zA-Z0-9_:]*$`)
 
@@ -30,7 +30,7 @@ var (
 	ratings   = []string{"rate", "irate", "increase"}
 )
 
-// parse reads an expression.
+// parse finds the metrics and labels of an expression.
 func parse(text string) (*expression, error) {
 	tokens := token.FindAllString(text, -1)
 	if err := balanced(tokens); err != nil {
@@ -73,7 +73,7 @@ func parse(text string) (*expression, error) {
 	return e, nil
 }
 
-// balanced says whether each bracket has its other half.
+// balanced returns an error unless every bracket has its counterpart.
 func balanced(tokens []string) error {
 	var open []string
 	for _, t := range tokens {

@@ -1,6 +1,6 @@
-// Package dashtest reads the queries of a Grafana dashboard and of Prometheus' rules, and says what is wrong with them:
-// names that are no metric, labels that a metric does not have. It reads expressions only as far as that takes; whether
-// Prometheus understands one, and finds anything, is for a test that asks it.
+// Package dashtest reads the queries of a Grafana dashboard and of Prometheus' rules, and reports what is wrong with
+// them: names that are no metric, and labels that a metric does not have. It parses expressions only as far as that
+// requires. Whether Prometheus accepts an expression, and finds anything, is for a test that asks Prometheus.
 package dashtest
 
 import (
@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// A Query is an expression, of a panel, a variable or an alert.
+// A Query is an expression of a panel, a variable or an alert.
 type Query struct {
-	At     string   // the panel's title and the query's letter, or the variable's or the alert's name
-	Expr   string   // as it is written, with Grafana's variables
+	At     string   // the panel's title and the query's letter, or the name of the variable or alert
+	Expr   string   // as written, with Grafana's variables
 	Shown  []string // labels that legends or annotations name
-	Picked bool     // it is a dashboard's, so variables pick its job and its instance
+	Picked bool     // it belongs to a dashboard, whose variables select job and instance
 }
 
-// panel is what is of interest of a panel. A row that is collapsed has its panels in it.
+// panel has the parts of a panel that matter here. A collapsed row contains its panels.
 type panel struct {
 	Title       string
 	Type        string
@@ -90,7 +90,8 @@ func (p *panel) queries() (all []Query, err error) {
 	return all, nil
 }
 
-// variable is a template's variable. The metric whose labels are its values may have matchers, as a query.
+// variable is a variable of the dashboard. Its query takes its values from the labels of a metric, which may have
+// matchers.
 type variable struct {
 	Name, Type string
 	Query      any
@@ -108,7 +109,7 @@ func (v *variable) query() (Query, error) {
 	return Query{At: "$" + v.Name, Expr: m[1], Shown: m[2:]}, nil
 }
 
-// Rules reads the alerts of a file of rules, of which it wants to be simple: a line for each expression.
+// Rules reads the alerts of a file of rules. The file must be simple: each expression on one line.
 func Rules(path string) (all []Query, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -136,7 +137,7 @@ func Rules(path string) (all []Query, err error) {
 	return all, nil
 }
 
-// legendLabel is a label in a legend of Grafana's, or in an annotation of an alert.
+// legendLabel matches a label in a Grafana legend, or in an alert's annotation.
 var legendLabel = regexp.MustCompile(`{{ *(?:\$labels\.)?([a-z_]+) *}}`)
 
 func shown(text string) (labels []string) {

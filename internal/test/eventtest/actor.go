@@ -1,6 +1,7 @@
-// Package eventtest has callbacks make calls that wait. An Actor is an iterator that goes on in whatever callback it
-// waits for; a Conn, a Listener and a PacketConn have the methods of package sock's, each of which waits for its
-// callback, and look that package event keeps its promises meanwhile. They belong to the thread of their loop.
+// Package eventtest makes calls that wait out of callbacks. An Actor is an iterator that continues inside whatever
+// callback it waits for. Conn, Listener and PacketConn have the methods of their counterparts in package sock; each
+// method waits for its callback, and meanwhile checks that package event keeps its promises. All of them belong to the
+// thread of their loop.
 package eventtest
 
 import (
@@ -13,24 +14,24 @@ import (
 	"ringo/event"
 )
 
-// Actors are those of one loop: whose turn it is, and what callbacks did wrong.
+// Actors are the actors of one loop: which one runs now, and what callbacks did wrong.
 type Actors struct {
 	E        *event.Loop      // nil before the first Begin
-	Now      *Actor           // whose turn it is
-	Live     int              // how many have not ended
+	Now      *Actor           // the actor that runs now
+	Live     int              // how many actors have not ended
 	Stopping bool             // the loop is being stopped
-	Errs     []error          // what callbacks must not do
-	Turns    int              // counts choices, of which each takes another way
-	Clock    func() time.Time // of deadlines; nil: time.Now
+	Errs     []error          // callbacks that must not have happened
+	Turns    int              // counts choices between several ways; each choice takes another way
+	Clock    func() time.Time // the clock of deadlines; nil: time.Now
 
-	full map[*Conn]int // ReadFulls whose ends came in the turn
-	hook *event.Hook   // that a turn begins
+	full map[*Conn]int // how many ReadFulls of each connection have ended in this turn
+	hook *event.Hook   // called when a turn begins
 }
 
-// An Actor is an iterator that goes on in callbacks.
+// An Actor is an iterator that continues in callbacks.
 type Actor struct {
-	Of    any  // what the test has of it
-	Aided bool // a task is at it
+	Of    any  // what the test associates with it
+	Aided bool // a task runs a part of it
 
 	b     *Actors
 	l     *ringo.Loop
@@ -38,27 +39,27 @@ type Actor struct {
 	yield func(struct{}) bool
 }
 
-// UnsentMax is what Begin sets as the bound of unsent bytes: the default.
+// UnsentMax is the bound of unsent bytes that On sets: the default of package event.
 const UnsentMax = 64 << 20
 
-// Wrong notes a mistake.
+// Wrong records a mistake of callbacks.
 func (b *Actors) Wrong(format string, args ...any) {
 	b.Errs = append(b.Errs, fmt.Errorf("callbacks: "+format, args...))
 }
 
-// Turn reports whether it is time for the other of two ways.
+// Turn reports whether a choice should take the second of two ways, which is so once in so many calls.
 func (b *Actors) Turn(of int) bool {
 	b.Turns++
 	return b.Turns%of == 0
 }
 
-// On has the actors be those of a loop, as the first Begin does. A task of the loop calls it.
+// On sets the loop of the actors, as the first Begin does. A task of the loop calls it.
 func (b *Actors) On(l *ringo.Loop) {
 	b.E = event.On(l)
 	b.E.SetUnsentMax(UnsentMax)
 }
 
-// Begin has body run in callbacks of the loop. A task of the loop calls it.
+// Begin makes body run in callbacks of the loop. A task of the loop calls it.
 func (b *Actors) Begin(l *ringo.Loop, of any, body func()) *Actor {
 	if b.E == nil {
 		b.On(l)
@@ -92,7 +93,7 @@ func (a *Actor) goOn() {
 	a.b.Now = before
 }
 
-// Wait begins something, and waits until its end.
+// Wait calls begin, and waits until the function that begin got is called.
 func (a *Actor) Wait(begin func(end func())) {
 	over, waits := false, false
 	begin(func() {
@@ -109,7 +110,7 @@ func (a *Actor) Wait(begin func(end func())) {
 	}
 }
 
-// Until waits turn by turn, as a task.
+// Until lets at least one turn pass, and more until is returns true. It waits by tasks.
 func (a *Actor) Until(is func() bool) {
 	for first := true; first || !is(); first = false {
 		a.Wait(func(end func()) {
@@ -121,7 +122,7 @@ func (a *Actor) Until(is func() bool) {
 	}
 }
 
-// Aside has a task do what may wait.
+// Aside makes a task run f, which may wait.
 func (a *Actor) Aside(f func()) {
 	if a.Aided {
 		f()
@@ -133,7 +134,7 @@ func (a *Actor) Aside(f func()) {
 		ran := false
 		event.Go(a.b.E, func() (int, error) { ran = true; f(); return 7, nil }, func(v int, err error) {
 			switch {
-			case err == event.ErrStopped && !ran: // another's stop is not over
+			case err == event.ErrStopped && !ran: // another actor's Stop is not over
 				a.l.Go(func() { f(); end() })
 				return
 			case err != nil || v != 7:
@@ -144,7 +145,7 @@ func (a *Actor) Aside(f func()) {
 	})
 }
 
-// Await has the actor whose turn it is wait until *slot is called.
+// Await makes the actor that runs now wait until *slot is called.
 func (b *Actors) Await(slot *func()) {
 	if *slot != nil {
 		b.Wrong("two wait for the same")
@@ -152,7 +153,7 @@ func (b *Actors) Await(slot *func()) {
 	b.Now.Wait(func(end func()) { *slot = end })
 }
 
-// Tell has the actor that waits go on, if there is one.
+// Tell calls *slot, so that the actor that waits for it continues, if there is one.
 func Tell(slot *func()) {
 	if f := *slot; f != nil {
 		*slot = nil
@@ -160,8 +161,8 @@ func Tell(slot *func()) {
 	}
 }
 
-// readFullsMost is how many ReadFulls of one connection may end in one turn: 64 of what is there already, and some at
-// its ends.
+// readFullsMost is how many ReadFulls of one connection may end in one turn: 64 on bytes that are already there, and
+// some when the bytes run out.
 const readFullsMost = 80
 
 func (b *Actors) countFull(c *Conn) {

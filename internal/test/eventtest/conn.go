@@ -13,44 +13,44 @@ import (
 	"ringo/sock"
 )
 
-// Conn is a connection of callbacks whose methods wait, each in the callback that it waits for.
+// Conn is a connection of callbacks whose methods wait, each for its own callback.
 type Conn struct {
 	C *event.Conn
 	b *Actors
 
-	Opened, Closed bool   // OnOpen was called, or OnClose
+	Opened, Closed bool   // OnOpen was called; OnClose was called
 	Closing        bool   // an actor has closed it
-	Leaving        bool   // for a task
+	Leaving        bool   // it is being detached, for a task
 	Broke          error  // why it has ended by itself
-	Over           bool   // it has ended its side
-	Dies           func() // once it is called in OnData or in another callback, that one does not return
+	Over           bool   // its output has ended
+	Dies           func() // called in OnData, or in another callback, which then does not return
 
 	ended       bool // OnEnd was called
-	late, stuck bool // OnTimeout was, for what is read or written
+	late, stuck bool // OnTimeout was called, for reading or for writing
 	paused      bool
-	again       bool // the same may be shown once more
-	filling     bool // there is a ReadFull
+	again       bool // the same bytes may be shown once more
+	filling     bool // a ReadFull is under way
 
-	Inside bool   // an OnData goes on
-	fresh  bool   // nobody has looked at what it shows
-	shown  []byte // by it, and not used yet
-	part   bool   // some of it was
+	Inside bool   // an OnData is running
+	fresh  bool   // no reader has looked at what it shows
+	shown  []byte // what it shows that is not used yet
+	part   bool   // some of it was used
 	kept   bool
-	left   int // what it has left, outside of it
+	left   int // how many bytes the last OnData has left
 
 	opener, reader, writer, closer func()
 
-	owed, told    int // functions that are called when what they are about was sent, in order
-	Unread        int // how much may be left, but for Peek
+	owed, told    int // functions to be called when something was sent, and those that were called, in order
+	Unread        int // how many bytes may be left, except for Peek
 	peeks         int
 	reads, writes time.Duration
 	leases        []*lease
 }
 
-// NewConn returns one that is not open yet: the handler of a dial, of a listener or of Adopt.
+// NewConn returns a Conn that is not open yet: a handler for a dial, for a listener or for Adopt.
 func (b *Actors) NewConn() *Conn { return &Conn{b: b, Unread: UnreadMax} }
 
-// AwaitOpen waits until it is open, or closed.
+// AwaitOpen waits until the connection is open, or closed.
 func (c *Conn) AwaitOpen() { c.b.Await(&c.opener) }
 
 // UnreadMax is how much may be left at first.
@@ -109,7 +109,7 @@ func (c *Conn) pause() {
 	}
 }
 
-// Show has what was left be shown again, and what comes.
+// Show makes what was left be shown again, and lets new bytes come.
 func (c *Conn) Show() {
 	if c.left > 0 {
 		c.pause()
@@ -163,7 +163,7 @@ func (c *Conn) OnClose(_ *event.Conn, err error) {
 	c.over()
 }
 
-// over has all that wait find that nothing more comes.
+// over tells all waiting calls that nothing more comes.
 func (c *Conn) over() {
 	c.Closed = true
 	for _, slot := range []*func(){&c.opener, &c.reader, &c.writer, &c.closer} {
@@ -171,7 +171,7 @@ func (c *Conn) over() {
 	}
 }
 
-// cause is the innermost error.
+// cause returns the innermost error.
 func cause(err error) error {
 	for u := errors.Unwrap(err); u != nil; u = errors.Unwrap(u) {
 		err = u
@@ -179,7 +179,7 @@ func cause(err error) error {
 	return err
 }
 
-// failure is why nothing more can be done with it.
+// failure returns why the connection can't be used.
 func (c *Conn) failure() error {
 	if c.Closing || c.Broke == nil {
 		return net.ErrClosed
@@ -187,7 +187,7 @@ func (c *Conn) failure() error {
 	return c.Broke
 }
 
-// take has f look at what comes, until that is done.
+// take calls f with what comes, until f is done.
 func (c *Conn) take(f func(p []byte) (used int, done bool)) error {
 	for {
 		if c.Inside && (c.fresh || len(c.shown) > 0) {
@@ -201,7 +201,7 @@ func (c *Conn) take(f func(p []byte) (used int, done bool)) error {
 		case c.Closed || c.Closing:
 			return c.failure()
 		case c.late:
-			if c.late = false; c.records() { // nobody would use them
+			if c.late = false; c.records() { // no reader would use them
 				c.pause()
 			}
 			return os.ErrDeadlineExceeded
@@ -247,7 +247,7 @@ func (c *Conn) Peek(n int) (p []byte, err error) {
 	return p, err
 }
 
-// Bound sets how much may be left.
+// Bound sets how much may be left unread.
 func (c *Conn) Bound() {
 	if c.Closed || c.Closing {
 		return
@@ -261,7 +261,7 @@ func (c *Conn) Bound() {
 
 func (c *Conn) Buffered() int { return c.left + len(c.shown) }
 
-// Next keeps what is shown, if that may be.
+// Next keeps the memory of what is shown, if that is possible, and otherwise copies it.
 func (c *Conn) Next() (b Lease, err error) {
 	err = c.take(func(q []byte) (int, bool) {
 		b = copied(bytes.Clone(q))
@@ -287,20 +287,20 @@ type Lease interface {
 	Release()
 }
 
-// copied is a Lease that was not kept.
+// copied is a Lease with a copy.
 type copied []byte
 
 func (b copied) Bytes() []byte { return b }
 func (b copied) Release()      {}
 
-// lease is what was kept, which stays as it was.
+// lease is memory that was kept, and must not change.
 type lease struct {
 	buf.Lease
 	c    *Conn
 	want []byte
 }
 
-// Release keeps some for longer, until no more are to be had.
+// Release holds leases back, and releases all of them at once now and then.
 func (b *lease) Release() {
 	b.c.leases = append(b.c.leases, b)
 	if b.c.Closed || b.c.b.Turn(3) {
@@ -318,7 +318,7 @@ func (c *Conn) release() {
 	c.leases = nil
 }
 
-// ReadV has a slice be filled with all that there is room for, which is what its callers know to come.
+// ReadV uses ReadFull, which fills all slices: its callers know that as many bytes come.
 func (c *Conn) ReadV(bufs [][]byte) (int, error) {
 	p := make([]byte, sumOf(bufs))
 	n, err := c.ReadFull(p)
@@ -335,7 +335,8 @@ func sumOf(bufs [][]byte) (n int) {
 	return n
 }
 
-// ReadFull is a ReadFull, or a Read where there is none. One may follow another in the callback of that.
+// ReadFull uses Conn.ReadFull, or Read on records, which have no ReadFull. The next one may begin in the callback of
+// the last.
 func (c *Conn) ReadFull(p []byte) (n int, err error) {
 	if c.records() {
 		return c.Read(p)
@@ -389,7 +390,7 @@ func (c *Conn) CopyFrom(r io.Reader) (sum int64, err error) {
 	}
 }
 
-// Put writes, when there is room.
+// Put calls write, again whenever there is room, until it does not fail with ErrFull.
 func (c *Conn) Put(write func() error) error {
 	for {
 		err := write()
@@ -405,7 +406,7 @@ func (c *Conn) Put(write func() error) error {
 	}
 }
 
-// AwaitWriter waits for room, for the word that something was sent, or for a timeout.
+// AwaitWriter waits for room, for the end of a send, or for a timeout.
 func (c *Conn) AwaitWriter() error {
 	c.stuck = false
 	c.b.Await(&c.writer)
@@ -415,7 +416,7 @@ func (c *Conn) AwaitWriter() error {
 	return nil
 }
 
-// failed is the error of a call: a connection that ends by itself says why.
+// failed returns the error of a call; for a connection that ends by itself it is the reason of that.
 func (c *Conn) failed(err error) error {
 	switch {
 	case err == nil || c.Closing:
@@ -430,7 +431,7 @@ func (c *Conn) failed(err error) error {
 	return err
 }
 
-// Write has what it has written be another's.
+// Write overwrites its copy of p after the write: package event must have taken the bytes by then.
 func (c *Conn) Write(p []byte) (int, error) { return c.WriteV([][]byte{p}) }
 
 func (c *Conn) WriteV(bufs [][]byte) (int, error) {
@@ -464,12 +465,12 @@ func (c *Conn) TryWrite(p []byte) (int, error) {
 	}
 }
 
-// Lend writes p, which stays the connection's until that is told.
+// Lend writes p, which belongs to the connection until the end of the send is reported.
 func (c *Conn) Lend(p []byte) error {
 	return c.Put(func() error { return c.tell(func(then func(error)) error { return c.C.WriteThen(p, then) }) })
 }
 
-// tell makes a call of which a function is told, once and behind those before it.
+// tell makes a call with a function that must be called once, and after those of earlier calls.
 func (c *Conn) tell(call func(then func(error)) error) error {
 	mine := c.owed
 	c.owed++
@@ -506,7 +507,7 @@ func (c *Conn) SendFile(head []byte, f event.File, off, n int64) (int, error) {
 	return int(n), nil
 }
 
-// Flush waits until all is sent that somebody is told of; of a stream that is all.
+// Flush waits until everything is sent whose end is reported; on a stream that is everything.
 func (c *Conn) Flush() error {
 	if !c.records() && !c.Over {
 		if err := c.Lend(nil); err != nil {
@@ -549,7 +550,7 @@ func (c *Conn) AwaitClosed() error {
 	return nil
 }
 
-// tryClosed wants of a connection that was closed in this turn that nothing begins on it any more.
+// tryClosed checks that nothing can begin on a connection that was closed in this turn.
 func (c *Conn) tryClosed() {
 	never := func(error) { c.b.Wrong("something goes on behind a Close") }
 	for i, err := range []error{
@@ -568,7 +569,7 @@ func (c *Conn) tryClosed() {
 	c.C.Close()
 }
 
-// CloseSoon is an Abort, where nothing is lost by it.
+// CloseSoon aborts the connection, unless that would lose bytes.
 func (c *Conn) CloseSoon() {
 	if c.C.Unsent() == 0 && !c.Closed {
 		c.Closing = true
@@ -594,7 +595,7 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	return c.setTimeouts()
 }
 
-// until is how long it is until then, as a timeout.
+// until returns the time until t, as a timeout.
 func (b *Actors) until(t time.Time) time.Duration {
 	if t.IsZero() {
 		return 0
@@ -613,7 +614,7 @@ func (c *Conn) setTimeouts() error {
 	return nil
 }
 
-// SetIdle has nobody wait for the connection, or everybody.
+// SetIdle makes the loop's Wait ignore the connection, or wait for it.
 func (c *Conn) SetIdle(on bool) error {
 	if on {
 		c.C.Unref()
@@ -623,13 +624,13 @@ func (c *Conn) SetIdle(on bool) error {
 	return nil
 }
 
-// Adopt has callbacks have a connection. A task calls it.
+// Adopt gives a connection to callbacks. A task calls it.
 func (c *Conn) Adopt(s *sock.Conn) (err error) {
 	c.C, err = c.b.E.Adopt(s, c)
 	return err
 }
 
-// Detach has a task take the connection, for which f is called.
+// Detach makes a task take the connection, and call f with it.
 func (c *Conn) Detach(f func(s *sock.Conn) error) (err error) {
 	c.Leaving = true
 	c.b.Now.Aside(func() {

@@ -7,20 +7,20 @@ import (
 	"ringo/sock"
 )
 
-// Listener is a listener of callbacks whose methods wait.
+// Listener is a listener of callbacks, whose methods wait.
 type Listener struct {
 	event.Base
 	L      *event.Listener
-	Got    []*Conn              // that nobody has accepted
-	Serve  func(ec *event.Conn) // has what comes, in place of Accept
+	Got    []*Conn              // connections that no actor has accepted
+	Serve  func(ec *event.Conn) // takes the connections that come, in place of Accept
 	Closed bool                 // OnClose was called
-	Err    error                // with it
+	Err    error                // the error of OnClose
 
 	b                *Actors
 	acceptor, closer func()
 }
 
-// Listen listens at an address; Unix sockets by way of package sock.
+// Listen listens at an address; for Unix sockets it uses package sock.
 func (b *Actors) Listen(network, address string) (ln *Listener, err error) {
 	if network == "tcp" {
 		ln = &Listener{b: b}
@@ -37,7 +37,7 @@ func (b *Actors) Listen(network, address string) (ln *Listener, err error) {
 	return b.Accept(s), nil
 }
 
-// Accept has callbacks have a listener.
+// Accept gives a listener to callbacks.
 func (b *Actors) Accept(s *sock.Listener) *Listener {
 	ln := &Listener{b: b}
 	ln.L = b.E.Accept(s, ln)
@@ -87,8 +87,8 @@ func (ln *Listener) Close() error {
 	return nil
 }
 
-// AwaitClosed waits until something ends: the listener, or what it serves, when Tell is called.
+// AwaitClosed waits until the listener ends, or Tell is called because a connection that it serves has ended.
 func (ln *Listener) AwaitClosed() { ln.b.Await(&ln.closer) }
 
-// Tell has those look who are in AwaitClosed.
+// Tell lets the caller of AwaitClosed check again.
 func (ln *Listener) Tell() { Tell(&ln.closer) }

@@ -1,13 +1,12 @@
-// Package kerneltest is the contract of the kernel's door (package kernel) as a suite of
-// tests, which every implementation passes:
+// Package kerneltest is the contract of package kernel, written as a suite of tests that every implementation has to
+// pass:
 //
 //	func TestContract(t *testing.T) { kerneltest.Run(t, open) }
 //
-// A descriptor means something to its kernel only. So the suite reaches files and sockets
-// by the Kernel, and by ops of the same World for what the other door is for, to read or
-// to make a directory; never by calls of the process's own.
+// A descriptor means something only to its own kernel. So the suite uses files and sockets through the Kernel, and
+// through ops of the same World for what a driver does, such as reading or making a directory; it never makes system
+// calls of its own on them.
 //
-// TestMutants of this package runs the suite on a kernel of which one method does nothing
-// and says that it has, for each method in turn. Who adds a method to kernel.Kernel adds a
-// case, or that test fails.
+// TestMutants of this package runs the suite on kernels in which one method does nothing but reports success, for each
+// method in turn. A new method of kernel.Kernel therefore needs a case, or that test fails.
 package kerneltest

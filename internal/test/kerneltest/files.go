@@ -29,7 +29,7 @@ func opens(b *bench) {
 	}
 }
 
-// opensBeneath: such a name can't lead out of its directory.
+// opensBeneath: a name can't lead out of its directory.
 func opensBeneath(b *bench) {
 	dir := b.again(b.Dir, sys.ODirectory)
 	b.file("x")
@@ -115,7 +115,7 @@ func owners(b *bench) {
 	fd, name := b.file("")
 	const leave = ^uint32(0)
 	uid, gid := uint32(os.Getuid()), uint32(os.Getgid())
-	if uid == 0 || uid == leave { // who may give it away, and systems that have no owners
+	if uid == 0 || uid == leave { // the superuser may change the owner to any; some systems have no owners
 		uid, gid = 1234, 5678
 	}
 	b.want("Fchownat", b.k.Fchownat(sys.AtFdcwd, nulled(name), uid, leave, 0), 0)
@@ -231,7 +231,7 @@ func attributes(b *bench) {
 	b.want("Fremovexattr of none", b.k.Fremovexattr(fd, name), -sys.ENODATA)
 }
 
-// A lock is the open file's: another one is refused it, and does not wait.
+// A lock belongs to the open file: another open file can't lock the same bytes, and its attempt does not wait.
 func locks(b *bench) {
 	mine, name := b.file("")
 	others := b.again(name, sys.ORdwr)
@@ -289,13 +289,13 @@ func types(b *bench) {
 		}
 	}
 	if first.BlockSize <= 0 || first.BlocksFree > first.Blocks || first.BlocksUsable > first.BlocksFree ||
-		first.FilesFree > first.Files || first.NameMax < 14 { // POSIX's least
+		first.FilesFree > first.Files || first.NameMax < 14 { // the minimum of POSIX
 		b.fail("a file system has %+v", first)
 	}
 	b.want("Statfs of nothing", b.k.Statfs(nulled(b.Dir+"/none"), &named), -sys.ENOENT)
 }
 
-// hints change nothing that a program could see, but for what can't be.
+// hints have no effect that a program could see, apart from their errors.
 func hints(b *bench) {
 	fd, _ := b.file("0123456789")
 	r, w, res := b.k.Pipe(0)
@@ -309,7 +309,7 @@ func hints(b *bench) {
 	b.want("Advise about a pipe", b.k.Advise(r, 0, 0, sys.FadvWillneed), -int32(sys.ESPIPE))
 }
 
-// Bytes just written are in memory, a hole that nobody has read is not.
+// Bytes that were just written are in memory; a hole that was never read is not.
 func resident(b *bench) {
 	const hole = 1 << 20
 	fd, name := b.file("0123456789")

@@ -11,7 +11,7 @@ import (
 	"ringo/internal/kernel"
 )
 
-// Host is the kernel that the process runs on.
+// Host returns the kernel that the process runs on.
 func Host(t *testing.T) World {
 	return World{Kernel: kernel.Host{}, Do: driver.Call, Dir: t.TempDir(), Inherited: func(fd int32) bool {
 		flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)

@@ -13,21 +13,21 @@ import (
 	"ringo/internal/test/patience"
 )
 
-// World is a kernel, and what a case needs of it beside.
+// World is a kernel, with what else a case needs.
 type World struct {
 	Kernel kernel.Kernel
-	// Do makes the plain call of an op, as a driver of this kernel would.
+	// Do runs an op as a plain call, as a driver of this kernel would.
 	Do func(o *op.Op) int32
-	// Dir is a folder of this kernel's in which nothing is, by its whole name.
+	// Dir is an empty folder of this kernel, by its absolute name.
 	Dir string
-	// Inherited reports whether programs that the process starts get the descriptor.
+	// Inherited reports whether a program that the process starts would inherit the descriptor.
 	Inherited func(fd int32) bool
 }
 
 // Open makes a world for one case.
 type Open func(t *testing.T) World
 
-// Run checks the contract, a named case for each thing that a kernel is asked.
+// Run checks the contract, with a named case for each thing that a kernel must do.
 func Run(t *testing.T, open Open) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -42,7 +42,8 @@ func Run(t *testing.T, open Open) {
 	}
 }
 
-// run runs one case. It does not fail a test by itself, so that others can be told that it would.
+// run runs one case. It returns failures instead of failing a test, so that TestMutants can check that a case would
+// fail.
 func run(w World, c testCase, waitMax time.Duration) *result {
 	b := &bench{World: w, k: w.Kernel, waitMax: waitMax}
 	done := make(chan struct{})
@@ -68,12 +69,12 @@ type bench struct {
 	World
 	result
 	k       kernel.Kernel
-	open    []int32 // to be closed in the end
-	made    int     // names so far
+	open    []int32 // closed when the case ends
+	made    int     // how many names were made
 	waitMax time.Duration
 }
 
-// fail ends the case.
+// fail records a failure and ends the case.
 func (b *bench) fail(format string, args ...any) {
 	b.failed = fmt.Sprintf(format, args...)
 	runtime.Goexit()
@@ -84,14 +85,14 @@ func (b *bench) skip(format string, args ...any) {
 	runtime.Goexit()
 }
 
-// want ends the case if a call did not give this.
+// want ends the case if a call's result is not the wanted one.
 func (b *bench) want(what string, res, want int32) {
 	if res != want {
 		b.fail("%s = %d, want %d", what, res, want)
 	}
 }
 
-// given is a descriptor that a call gave, to be closed in the end.
+// given checks that a call returned a descriptor, and closes it when the case ends.
 func (b *bench) given(what string, fd int32) int32 {
 	if fd < 0 {
 		b.fail("%s = %d, want a descriptor", what, fd)
@@ -100,7 +101,7 @@ func (b *bench) given(what string, fd int32) int32 {
 	return fd
 }
 
-// loopFlags checks that a descriptor is as loops want it.
+// loopFlags checks that a descriptor is non-blocking and not inherited, as loops need it.
 func (b *bench) loopFlags(what string, fd int32) {
 	if flags := b.k.Getfl(fd); flags < 0 || flags&sys.ONonblock == 0 {
 		b.fail("%s: status flags %#x, want O_NONBLOCK", what, flags)
@@ -110,14 +111,14 @@ func (b *bench) loopFlags(what string, fd int32) {
 	}
 }
 
-// closeAll closes what the case has left, whatever the kernel under test says of it.
+// closeAll closes the descriptors that the case has left open, even if the kernel under test does not.
 func (b *bench) closeAll() {
 	for _, fd := range b.open {
 		closer(b.k).Close(fd)
 	}
 }
 
-// closer is what closes: a kernel under test may be one that doesn't.
+// closer returns the kernel that really closes: the one under test may not.
 func closer(k kernel.Kernel) kernel.Kernel {
 	if u, ok := k.(interface{ Real() kernel.Kernel }); ok {
 		return u.Real()
@@ -135,7 +136,7 @@ func (b *bench) closed(fd int32) {
 	}
 }
 
-// op makes an op on a descriptor; fill may be nil.
+// op runs an op on a descriptor; fill may be nil.
 func (b *bench) op(code op.Code, number int32, fill func(o *op.Op)) int32 {
 	o := &op.Op{Code: code, Off: -1, Ext: &op.Ext{Name: new(op.Name)}}
 	if number >= 0 {
@@ -148,7 +149,7 @@ func (b *bench) op(code op.Code, number int32, fill func(o *op.Op)) int32 {
 	return b.Do(o)
 }
 
-// until makes an op again and again until it need not wait.
+// until runs an op again and again until it does not have to wait.
 func (b *bench) until(what string, try func() int32) int32 {
 	for end := time.Now().Add(b.waitMax); time.Now().Before(end); runtime.Gosched() {
 		if res := try(); res != -sys.EAGAIN {
@@ -163,7 +164,7 @@ func (b *bench) write(fd int32, text string) {
 	b.want("a write", b.op(op.Write, fd, func(o *op.Op) { o.Buf = []byte(text) }), int32(len(text)))
 }
 
-// read reads what there is at the position.
+// read reads what there is at the file's position.
 func (b *bench) read(fd int32) string {
 	p := make([]byte, 4096)
 	n := b.op(op.ReadAt, fd, func(o *op.Op) { o.Buf = p })
@@ -185,13 +186,13 @@ func (b *bench) content(fd int32) string {
 
 func nulled(name string) []byte { return append([]byte(name), 0) }
 
-// name is one that nothing has.
+// name returns an unused name.
 func (b *bench) name() string {
 	b.made++
 	return fmt.Sprintf("%s/name%d", b.Dir, b.made)
 }
 
-// file makes a file with a name of its own.
+// file makes a file with a new name.
 func (b *bench) file(text string) (fd int32, name string) {
 	name = b.name()
 	how := sys.OpenHow{Flags: sys.OCreat | sys.OExcl | sys.ORdwr | sys.OCloexec, Mode: 0o600}
@@ -202,7 +203,7 @@ func (b *bench) file(text string) (fd int32, name string) {
 	return fd, name
 }
 
-// again opens a name once more, to read.
+// again opens a name once more, for reading unless flags say otherwise.
 func (b *bench) again(name string, flags uint64) int32 {
 	how := sys.OpenHow{Flags: flags | sys.OCloexec}
 	return b.given("Openat2", b.k.Openat2(sys.AtFdcwd, nulled(name), &how))

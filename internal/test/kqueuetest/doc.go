@@ -1,24 +1,25 @@
-// Package kqueuetest has a kqueue for tests on Linux: a shim over epoll that keeps kqueue's rules, so that the poller
-// of Darwin and the BSDs is compiled and played where there are none.
+// Package kqueuetest has an imitation of a kqueue for tests on Linux: a shim over epoll that keeps kqueue's rules, so
+// that the poller of Darwin and the BSDs is compiled and run where there is no kqueue.
 //
-// It is no kqueue. What it knows is from manual pages (kqueue(2) of FreeBSD, NetBSD, OpenBSD, DragonFly and Darwin),
-// from Go's runtime, from other libraries' sources and from the reports of bugs of theirs. No such system has run it,
-// nor the poller. What it keeps:
+// The shim is no kqueue. What it knows comes from manual pages (kqueue(2) of FreeBSD, NetBSD, OpenBSD, DragonFly and
+// Darwin), from Go's runtime, from the sources of other libraries and from their bug reports. Neither the shim nor the
+// poller has been run on any of these systems. The shim keeps these rules:
 //
-//   - A knote is of a descriptor and a filter. EV_ADD of one that is there changes its mark, and has what is ready told
-//     once more.
-//   - EV_CLEAR is by filter: what arrives is told by the one that reads, whatever the other has told.
-//   - EV_EOF comes with what is still to be read, in one event; and a filter for writing has it after one's own
+//   - A knote belongs to a descriptor and a filter. EV_ADD of one that exists changes its mark, and makes what is ready be
+//     reported once more.
+//   - EV_CLEAR is per filter: the read filter reports what arrives, whatever the write filter has reported.
+//   - EV_EOF comes in one event with what is still to be read. A write filter also has it after the program's own
 //     shutdown.
-//   - A change that fails is an event, beside others of that sort alone, if there is room, and else ends the call; with
-//     EV_RECEIPT each change is. EBADF, ENOENT for what is not there to be taken out, EPIPE or EBADF for writing into a
-//     pipe that is not read, EINVAL for what has no readiness.
-//   - Nothing is told of a write for which a pipe had no room, if a test asks for that (Oddities.FullPipe): the shim
-//     can't tell it from one behind a read of all that was there.
-//   - No room for events is no wait. EINVAL for a wait of more than 1e6 s.
-//   - close(2) takes a descriptor's knotes away, also if the file stays open by another.
-//   - A regular file ends the test: some kernels would.
+//   - A change that fails is reported as an event, in a call that then returns nothing but such events, if there is room; otherwise
+//     the call fails with its error. With EV_RECEIPT every change is reported so. The errors are EBADF; ENOENT for
+//     a knote to be deleted that does not exist; EPIPE or EBADF for writing into a pipe without a reader; EINVAL for a
+//     file that has no readiness.
+//   - If a test asks for that (Oddities.FullPipe), a write for which a pipe had no room is not reported: the shim can't tell
+//     it from a write after a read of everything.
+//   - A call without room for events does not wait. A wait of more than 1e6 s fails with EINVAL.
+//   - close(2) removes a descriptor's knotes, even if the file stays open through another descriptor.
+//   - Watching a regular file panics, and so ends the test: some kernels panic, too.
 //
-// What it does not: EV_EOF carries no error, listeners' backlogs are not counted, and where epoll tells of room to
-// write once more than kqueue would, so does the shim.
+// The shim does not imitate everything: EV_EOF carries no error, the backlogs of listeners are not counted, and where
+// epoll reports room to write more often than kqueue would, so does the shim.
 package kqueuetest

@@ -15,55 +15,56 @@ import (
 // filtersMax is the number of filters.
 const filtersMax = 3
 
-// masks is what epoll looks at for each filter. It adds errors and hang-ups.
+// masks lists what epoll watches for each filter. Epoll adds errors and hang-ups.
 var masks = [filtersMax]uint32{
 	sys.KqRead:   unix.EPOLLIN | unix.EPOLLRDHUP,
 	sys.KqWrite:  unix.EPOLLOUT,
 	sys.KqUrgent: unix.EPOLLPRI,
 }
 
-// waitMax is the longest wait that every kernel takes.
+// waitMax is the longest wait that every kernel accepts.
 const waitMax = 1e6 * int64(time.Second)
 
-// Shim stands for a kqueue. Its exported fields are set before its first call.
+// Shim is the imitation of a kqueue. Set its exported fields before the first call.
 type Shim struct {
 	Has  sys.KqueueTraits
 	Odds Oddities
 
 	sets   [filtersMax]int
 	knotes [filtersMax][]knote // by descriptor
-	given  uint32              // to knotes, so that an event of an earlier one is told apart
-	first  int                 // the set whose turn it is to be asked first
+	given  uint32              // how many knotes were made; the numbers tell events of earlier knotes apart
+	first  int                 // which set is asked first; it changes with each scan
 	got    [64]unix.EpollEvent
 	calls  int
 }
 
-// Oddities are what some systems do. Of the numbers, n is each nth call that may.
+// Oddities are deviations of some systems. A number n means every n-th call in which the oddity is possible; 0 means
+// never.
 type Oddities struct {
-	EINTR     int  // a signal comes when the changes are made, and before any event
-	ETIMEDOUT int  // what Darwin says of a wait, at times
-	Spurious  int  // events that nothing has happened for, of marks that are there, that were, and of none
-	DeadPipe  bool // EBADF for what others refuse with EPIPE
-	PipeRead  bool // that a pipe is not read any longer is told to who would read from its end for writing
-	DeafFIFO  bool // the end of a FIFO is not told, and Ends says so
-	FullPipe  bool // a pipe that is full, and was when it was told last, is taken for one that nobody has read since
+	EINTR     int  // a signal comes after the changes were made, and before any event
+	ETIMEDOUT int  // a wait fails with ETIMEDOUT, as it sometimes does on Darwin
+	Spurious  int  // events without a cause, with marks of knotes that exist, with earlier marks and with none
+	DeadPipe  bool // EBADF where other systems return EPIPE
+	PipeRead  bool // that a pipe has no reader is reported to a read filter on its end for writing, and not to a write filter
+	DeafFIFO  bool // the end of a FIFO is not reported, and Ends returns false for FIFOs
+	FullPipe  bool // a pipe that is full, and was full when it was last reported, counts as not read since
 }
 
-// knote is a filter of a descriptor.
+// knote is a filter on a descriptor.
 type knote struct {
 	file identity
 	mark uint32
-	id   uint32 // 0: there is none
-	full bool   // it is of a pipe, and was told when that was full
+	id   uint32 // 0: there is no knote
+	full bool   // it is on a pipe, which was full when it was last reported
 }
 
-// identity tells whether a number stands for the file that it did.
+// identity tells whether a number still stands for the same file.
 type identity struct {
 	dev, ino, rdev uint64
 	flags          int
 }
 
-// New makes a shim with the traits. The error is a result.
+// New makes a shim with these traits. The int32 is a result: 0, or a negated errno.
 func New(has sys.KqueueTraits, odds Oddities) (*Shim, int32) {
 	s := &Shim{Has: has, Odds: odds}
 	for i := range s.sets {
@@ -79,17 +80,17 @@ func New(has sys.KqueueTraits, odds Oddities) (*Shim, int32) {
 	return s, 0
 }
 
-// Traits are those it was made with.
+// Traits returns the traits that the shim was made with.
 func (s *Shim) Traits() sys.KqueueTraits { return s.Has }
 
-// Close frees it.
+// Close closes the epoll instances.
 func (s *Shim) Close() {
 	for _, fd := range s.sets {
 		unix.Close(fd)
 	}
 }
 
-// Ends is what a system says of fd that does not tell of a FIFO's end.
+// Ends reports whether the system reports the end of fd: with DeafFIFO it does not for FIFOs with a name.
 func (s *Shim) Ends(fd int32) bool { return !s.Odds.DeafFIFO || !named(fd) }
 
 // named reports whether a FIFO has a name.
@@ -167,7 +168,7 @@ func (s *Shim) apply(c *sys.Kevent) int32 {
 	return 0
 }
 
-// refuse is what a system says of what it can't watch.
+// refuse returns the error for a descriptor that the system can't watch.
 func (s *Shim) refuse(c *sys.Kevent, kind uint32) int32 {
 	switch {
 	case kind == unix.S_IFREG, kind == unix.S_IFDIR, kind == unix.S_IFBLK:
@@ -183,7 +184,7 @@ func (s *Shim) refuse(c *sys.Kevent, kind uint32) int32 {
 	return 0
 }
 
-// put tells epoll of a knote.
+// put gives a knote to epoll.
 func (s *Shim) put(c *sys.Kevent, k *knote) int32 {
 	e := unix.EpollEvent{Events: masks[c.Filter] | unix.EPOLLET, Fd: c.Fd, Pad: int32(k.id)}
 	err := unix.EpollCtl(s.sets[c.Filter], unix.EPOLL_CTL_MOD, int(c.Fd), &e)
@@ -193,7 +194,7 @@ func (s *Shim) put(c *sys.Kevent, k *knote) int32 {
 	switch err {
 	case nil:
 		return 0
-	case unix.EPERM: // what has no readiness: /dev/null
+	case unix.EPERM: // a file without readiness, such as /dev/null
 		return -sys.EINVAL
 	}
 	return -int32(err.(unix.Errno))
@@ -217,7 +218,7 @@ func identify(fd int32) (id identity, kind uint32, ok bool) {
 	return id, st.Mode & unix.S_IFMT, true
 }
 
-// now is poll(2), which does not wait.
+// now is a poll(2) that does not wait.
 func now(fd int32, mask int16) int16 {
 	p := [1]unix.PollFd{{Fd: fd, Events: mask}}
 	for {
@@ -227,7 +228,7 @@ func now(fd int32, mask int16) int16 {
 	}
 }
 
-// wait gives events, and waits until there are some or the time is over.
+// wait returns events; it waits until there are some, or until the time is over.
 func (s *Shim) wait(events []sys.Kevent, ns int64) int32 {
 	end := time.Now().Add(time.Duration(ns))
 	for {
@@ -253,7 +254,7 @@ func (s *Shim) wait(events []sys.Kevent, ns int64) int32 {
 	}
 }
 
-// scan gives what has happened, of one filter after the other.
+// scan collects what has happened, one filter after the other.
 func (s *Shim) scan(events []sys.Kevent) (n int) {
 	if every(s.calls, s.Odds.Spurious) {
 		n = s.invent(events)
@@ -278,7 +279,7 @@ func (s *Shim) scan(events []sys.Kevent) (n int) {
 	return n
 }
 
-// event is what kqueue would say in epoll's place, if the knote is there still.
+// event returns kqueue's event for one of epoll's, if the knote still exists.
 func (s *Shim) event(filter sys.KqFilter, got *unix.EpollEvent) (e sys.Kevent, ok bool) {
 	k := s.at(filter, got.Fd)
 	file, kind, ok := identify(got.Fd)
@@ -297,7 +298,7 @@ func (s *Shim) event(filter sys.KqFilter, got *unix.EpollEvent) (e sys.Kevent, o
 		}
 		if s.Odds.FullPipe && kind == unix.S_IFIFO && e.Flags&sys.EvEOF == 0 {
 			if was := k.full; setFull(k, &e) && was {
-				return e, false // Linux tells of a write for which there was no room, too
+				return e, false // Linux also reports a write for which there was no room
 			}
 		}
 		if s.Odds.DeafFIFO && kind == unix.S_IFIFO && named(got.Fd) && e.Data == 0 {
@@ -316,14 +317,15 @@ func (s *Shim) event(filter sys.KqFilter, got *unix.EpollEvent) (e sys.Kevent, o
 	return e, true
 }
 
-// setFull notes whether a pipe is full.
+// setFull records and returns whether a pipe is full.
 func setFull(k *knote, e *sys.Kevent) bool {
 	room, err := unix.FcntlInt(uintptr(e.Fd), unix.F_GETPIPE_SZ, 0)
 	k.full = err == nil && e.Data >= int64(room)
 	return k.full
 }
 
-// shut reports whether a stream's own end has said that it sends no more. To send nothing says so, and does nothing.
+// shut reports whether the program has ended a stream's output. It finds out by a send of no bytes, which has no other
+// effect.
 func shut(fd int32) bool {
 	kind, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_TYPE)
 	if err != nil || kind != unix.SOCK_STREAM {
@@ -332,8 +334,8 @@ func shut(fd int32) bool {
 	return unix.Send(int(fd), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL) == unix.EPIPE
 }
 
-// invent makes events that nothing has happened for: of a knote, of one that is gone, and of one whose mark the kernel
-// has forgotten.
+// invent makes events without a cause: one with the mark of a knote, one with an earlier mark, and one without a mark,
+// as if the kernel had forgotten it.
 func (s *Shim) invent(events []sys.Kevent) (n int) {
 	marks := [...]func(mark uint32) uint32{
 		func(mark uint32) uint32 { return mark },

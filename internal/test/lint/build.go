@@ -2,11 +2,11 @@ package lint
 
 import "strings"
 
-// systems are the endings of file names that say which systems a file is for.
+// systems are the suffixes of file names that say which systems a file is for.
 var systems = []string{"linux", "darwin", "freebsd", "netbsd", "openbsd", "dragonfly", "solaris",
 	"windows", "unix", "other"}
 
-// BuildLines is the rule that a file for some systems says in its text which.
+// BuildLines is the rule that a file for some systems says which ones in a //go:build line.
 func BuildLines(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		for _, f := range p.Files {
@@ -20,7 +20,7 @@ func BuildLines(t *Tree) (faults []string) {
 	return faults
 }
 
-// systemOf returns the ending of a file's name that speaks of systems, or "".
+// systemOf returns the suffix of a file's name that names systems, or "".
 func systemOf(name string) string {
 	stem := strings.TrimSuffix(strings.TrimSuffix(name, ".go"), "_test")
 	for _, system := range systems {

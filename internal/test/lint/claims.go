@@ -11,8 +11,8 @@ import (
 
 var goFile = regexp.MustCompile("[`(]([A-Za-z0-9_./-]+\\.go)[`)]")
 
-// NamedFiles is the rule that a Go file which the documentation names is there, by its
-// path or the end of it. The decisions in docs/adr are of their time.
+// NamedFiles is the rule that every Go file which the documentation names exists, by its path or the end of it. The
+// decisions in docs/adr are exempt: they keep the names of their time.
 func NamedFiles(t *Tree) (faults []string) {
 	files := map[string]bool{}
 	for _, text := range t.Texts {
@@ -41,11 +41,11 @@ func NamedFiles(t *Tree) (faults []string) {
 	return faults
 }
 
-// codeName is a name of Go as prose quotes it, qualified by a package or a type.
+// codeName matches a Go name as prose quotes it, qualified by a package or a type.
 var codeName = regexp.MustCompile("`\\*?[A-Za-z]\\w*\\.([A-Za-z][A-Za-z0-9]*)(?:\\(\\))?`")
 
-// NamedCode is the rule that what the documentation calls by a qualified name is called so somewhere in the
-// module. The decisions in docs/adr are of their time.
+// NamedCode is the rule that every qualified name in the documentation is a name somewhere in the module. The decisions
+// in docs/adr are exempt, as for NamedFiles.
 func NamedCode(t *Tree) (faults []string) {
 	names := map[string]bool{}
 	for _, p := range t.Packages {
@@ -72,7 +72,7 @@ func NamedCode(t *Tree) (faults []string) {
 	return faults
 }
 
-// noNames look like names: what files end in, and a test that stands for any.
+// noNames look like names but are not: file extensions, and a test that stands for any.
 var noNames = []string{"TestX", "go", "md", "sh", "s", "h", "c", "mod", "sum", "json", "svg", "txt"}
 
 const (
@@ -82,8 +82,7 @@ const (
 
 var quoted = regexp.MustCompile("`([^`]+)`")
 
-// LayersTable is the rule that the table of layers in docs/architecture.md is order, row
-// by row.
+// LayersTable is the rule that the table of layers in docs/architecture.md equals order, row by row.
 func LayersTable(t *Tree) (faults []string) {
 	i := slices.IndexFunc(t.Texts, func(text Text) bool { return text.Name == architecture })
 	if i < 0 {

@@ -8,13 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// columns is the length of a line, with a tab as four: what a diff of two files shows
-// side by side.
+// columns is the longest line allowed, with a tab as four: two files fit side by side in a diff.
 const columns = 120
 
-// Columns is the rule that lines end before they leave the screen, in Go and in
-// Markdown, also in the modules inside this one. The module's path counts as the
-// name of its root package: a release has a longer one, and breaks no line for it.
+// Columns is the rule that no line is longer, in Go and in Markdown, in the modules inside this one, too. The module's
+// path counts as the name of its root package: a release may have a longer path, and no line has to be broken for it.
 func Columns(t *Tree) (faults []string) {
 	short := strings.NewReplacer(t.Module, path.Base(t.Module))
 	for _, p := range t.Packages {
@@ -40,8 +38,7 @@ func width(line string) int {
 	return utf8.RuneCountInString(line) + 3*strings.Count(line, "\t")
 }
 
-// oneLine reports whether a line has no place to be broken at: a row of a table, a
-// build line.
+// oneLine reports whether a line can't be broken: a row of a table, or a build line.
 func oneLine(name, line string) bool {
 	if path.Ext(name) == ".md" {
 		return strings.HasPrefix(strings.TrimLeft(line, " "), "|")
@@ -49,7 +46,7 @@ func oneLine(name, line string) bool {
 	return strings.HasPrefix(line, "//go:build ")
 }
 
-// A Text is a Go or Markdown file, word for word.
+// A Text is the text of a Go or Markdown file.
 type Text struct {
 	Name string // slash-separated, relative to the module
 	Body string

@@ -5,8 +5,8 @@ import (
 	"go/token"
 )
 
-// Constants is the rule that godoc shows the values of constants: what is written in terms of an internal package tells
-// users nothing. A name of internal/abi does: it is the kernel's own, which manual pages explain.
+// Constants is the rule that godoc shows the values of constants: a name of an internal package tells users nothing.
+// Names of internal/abi are allowed: they are the kernel's own, which manual pages explain.
 func Constants(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		if !public(p) {

@@ -2,8 +2,9 @@ package lint
 
 import "strings"
 
-// Dependencies is the rule that the module stands on the standard library and golang.org/x/sys, HTTP/2 on the tables of
-// golang.org/x/net (ADR 75), and the command on a reader of TOML (ADR 87). Tests may use all of golang.org/x/net.
+// Dependencies is the rule that the module depends on the standard library and golang.org/x/sys only. The exceptions
+// are HTTP/2, which uses the tables of golang.org/x/net (ADR 75), and the command, which uses a TOML reader (ADR 87).
+// Tests may use all of golang.org/x/net.
 func Dependencies(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		for _, f := range p.Files {
@@ -28,8 +29,7 @@ func Dependencies(t *Tree) (faults []string) {
 	return faults
 }
 
-// Cgo is the rule that the module is Go and asks for none of the runtime's
-// insides.
+// Cgo is the rule that the module is pure Go and uses none of the runtime's internals.
 func Cgo(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		for _, f := range p.Files {

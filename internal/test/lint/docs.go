@@ -7,13 +7,13 @@ import (
 	"strings"
 )
 
-// public reports whether users may import the package: it is no program, and Go does not keep it, or a folder that it
-// is in, to this module.
+// public reports whether users may import the package: it is no program, and neither it nor a folder above it is
+// internal.
 func public(p *Package) bool {
 	return p.Name != "" && p.Name != "main" && !strings.Contains("/"+p.Dir+"/", "/internal/")
 }
 
-// PackageDocs is the rule that each package says what it is.
+// PackageDocs is the rule that each package has one comment that says what it is.
 func PackageDocs(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		if p.Name == "" {
@@ -41,7 +41,7 @@ func PackageDocs(t *Tree) (faults []string) {
 	return faults
 }
 
-// ExportedDocs is the rule that what users can name is documented.
+// ExportedDocs is the rule that everything users can name is documented.
 func ExportedDocs(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		if !public(p) {
@@ -90,10 +90,9 @@ func single(d *ast.GenDecl) *ast.CommentGroup {
 	return nil
 }
 
-// memberFaults checks the methods of an interface and the fields of a struct that
-// configures. One comment may stand above several that follow each other line by
-// line. Fields of other structs are left to judgement: a type's own comment often
-// explains them better.
+// memberFaults checks the methods of an interface and the fields of a struct whose name ends in Config. One comment may
+// stand above several of them on consecutive lines. For fields of other structs it wants none: a type's own comment
+// often explains them better.
 func (t *Tree) memberFaults(spec *ast.TypeSpec) (faults []string) {
 	var members *ast.FieldList
 	switch typ := spec.Type.(type) {
@@ -123,8 +122,8 @@ func (t *Tree) memberFaults(spec *ast.TypeSpec) (faults []string) {
 	return faults
 }
 
-// checkDoc wants a comment in one of three places. With named, it must begin with
-// the name, as godoc's summaries need.
+// checkDoc wants a comment in one of three places. With named, the comment must begin with the name, as summaries in
+// godoc need.
 func (t *Tree) checkDoc(name *ast.Ident, doc, line, group *ast.CommentGroup, named bool) []string {
 	if doc == nil {
 		doc = group
@@ -151,8 +150,8 @@ func (t *Tree) checkDoc(name *ast.Ident, doc, line, group *ast.CommentGroup, nam
 	return nil
 }
 
-// wellKnown reports whether a method is one of those that every Go programmer
-// knows, and a comment could only repeat.
+// wellKnown reports whether a method is one that every Go programmer knows, so that a comment could only repeat its
+// name.
 func wellKnown(d *ast.FuncDecl) bool {
 	switch d.Name.Name {
 	case "Error", "Unwrap", "String":

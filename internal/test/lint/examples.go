@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// examplesLeast is how many examples a public package has: one for each of the first things that a newcomer does.
+// examplesLeast is how many examples a public package needs: one for each of the first things that a newcomer does.
 const examplesLeast = 3
 
-// examplesFewer are the packages with fewer, and why.
+// examplesFewer are the packages that have fewer, and why.
 var examplesFewer = map[string]struct {
 	has int
 	why string
@@ -19,12 +19,12 @@ var examplesFewer = map[string]struct {
 	"sock/sockclient": {2, "a Pool, and a Pipeline"},
 }
 
-// Examples is the rule that newcomers find in godoc what to begin with: a public package has examples that go test
-// runs, those with an "Output:".
+// Examples is the rule that newcomers find in godoc what to begin with: each public package has examples that go test
+// runs, which are those with an "Output:".
 func Examples(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		if !public(p) || strings.HasPrefix(p.Dir, "cmd/") || strings.HasPrefix(p.Dir, "examples/") {
-			continue // programs' own packages are for nobody else
+			continue // other modules can't import the packages of programs
 		}
 		n := 0
 		for _, f := range p.Files {
@@ -49,7 +49,7 @@ func Examples(t *Tree) (faults []string) {
 	return faults
 }
 
-// played counts the examples of a file that go test runs: it only compiles those without an output.
+// played counts the examples of a file that go test runs: without an output it only compiles them.
 func played(f *File) (n int) {
 	for _, e := range doc.Examples(f.AST) {
 		if e.Output != "" || e.EmptyOutput {

@@ -11,13 +11,12 @@ const faceReason = "users can't name that type, and what they can't name they ca
 	"Give it a type of this package; what is for the engine goes on a converted type, such as sock's connHandle " +
 	"(docs/adr/0005)."
 
-// leaks are the internal types that signatures show all the same, counted by file: the one that stands for
-// syscall.Errno where there is none.
+// leaks counts, by file, the internal types that signatures may show: only the one that stands for syscall.Errno on a
+// system without it.
 var leaks = map[string]int{"uring/errno_plan9.go": 1}
 
-// Faces is the rule that no exported name of a public package has an internal type in its
-// signature. A type defined over an internal one is fine: that is how the engine is
-// kept from sight.
+// Faces is the rule that no exported name of a public package has an internal type in its signature. A type whose
+// definition is an internal type is allowed: that is how the engine is hidden.
 func Faces(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		if !public(p) {
@@ -44,7 +43,7 @@ func Faces(t *Tree) (faults []string) {
 	return faults
 }
 
-// internals gives the names by which a file calls internal packages.
+// internals returns the names that a file uses for internal packages.
 func (t *Tree) internals(f *File) map[string]bool {
 	names := map[string]bool{}
 	for imported, spec := range f.imports {
@@ -61,7 +60,7 @@ func (t *Tree) internals(f *File) map[string]bool {
 	return names
 }
 
-// signatures gives the types by which a declaration shows itself to users. methods are unexported types whose methods
+// signatures returns the types in the part of a declaration that users see. methods are unexported types whose methods
 // they see.
 func signatures(d ast.Decl, methods map[string]bool) (types []ast.Expr) {
 	switch d := d.(type) {
@@ -89,8 +88,8 @@ func signatures(d ast.Decl, methods map[string]bool) (types []ast.Expr) {
 	return types
 }
 
-// shown gives what an exported type shows: of a struct the fields that users can
-// name, and those without a name, whose methods become its own.
+// shown returns the types that an exported type shows. For a struct they are those of the fields that users can name,
+// and of embedded fields, whose methods become its own.
 func shown(spec *ast.TypeSpec) (types []ast.Expr) {
 	if spec.TypeParams != nil {
 		for _, p := range spec.TypeParams.List {

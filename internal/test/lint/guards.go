@@ -7,22 +7,22 @@ import (
 	"time"
 )
 
-// Guards are limits of time between these: what is about time takes less, and what never comes, such as a deadline that
-// is set to be cleared, is put further off.
+// A time limit between guardLeast and guardMost counts as a guard. Tests about time use shorter ones; a limit that
+// never takes effect, such as a deadline that is set to be cleared, is longer.
 const (
 	guardLeast = time.Second
 	guardMost  = 10 * time.Minute
 )
 
-// limited says at which argument the functions that end something have its time, by package and name; those of methods
-// have a point in time instead.
+// limited gives the index of the argument that has the time, for functions that set a limit, by package and name. For
+// methods, whose names have no package, that argument is a point in time.
 var limited = map[string]int{
 	"time.AfterFunc": 0, "time.NewTimer": 0, "net.DialTimeout": 2, "context.WithTimeout": 1,
 	"context.WithDeadline": 1, ".SetDeadline": 0, ".SetReadDeadline": 0, ".SetWriteDeadline": 0,
 }
 
-// guards returns the calls of a file that end what has not come within seconds or minutes, as its text has them. A
-// constant is known by its name, in whichever file of the package it is.
+// guards returns the calls in a file that give up on what has not come within seconds or minutes. It reads the limits
+// from the source; constants are known by name, whichever file of the package has them.
 func guards(file *ast.File, constants map[string]time.Duration) (places []token.Pos) {
 	ast.Inspect(file, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
@@ -48,7 +48,7 @@ func guards(file *ast.File, constants map[string]time.Duration) (places []token.
 	return places
 }
 
-// fromNow is d of time.Now().Add(d), and all else as it is.
+// fromNow returns d for the expression time.Now().Add(d), and any other expression as it is.
 func fromNow(e ast.Expr) ast.Expr {
 	if call, ok := e.(*ast.CallExpr); ok && len(call.Args) == 1 {
 		if sel, ok := call.Fun.(*ast.SelectorExpr); ok && sel.Sel.Name == "Add" && isTime(sel.X, "Now") {
@@ -58,7 +58,7 @@ func fromNow(e ast.Expr) ast.Expr {
 	return e
 }
 
-// durations are the constants of a package's files that are times, or numbers.
+// durations returns the constants of a package's files that are durations or numbers.
 func durations(files []*File) map[string]time.Duration {
 	constants := map[string]time.Duration{}
 	for _, f := range files {
@@ -81,7 +81,7 @@ var units = map[string]time.Duration{
 	"Second": time.Second, "Minute": time.Minute, "Hour": time.Hour,
 }
 
-// duration is the value of an expression of numbers, units of package time and constants.
+// duration returns the value of an expression of numbers, units of package time and constants.
 func duration(e ast.Expr, constants map[string]time.Duration) (time.Duration, bool) {
 	switch e := e.(type) {
 	case *ast.ParenExpr:

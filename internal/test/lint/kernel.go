@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// SyscallActions returns the names in package syscall that are functions or
-// variables on any system, given its source folder. What remains are types and
-// constants, which do nothing. Plan 9 is left out: its errors are variables.
+// SyscallActions returns the names in package syscall that are functions or variables on any system; src is the
+// package's source folder. The other names are types and constants, which do nothing. Plan 9 is left out: its errors
+// are variables.
 func SyscallActions(src fs.FS) (map[string]bool, error) {
 	names, err := fs.Glob(src, "*.go")
 	if err != nil {
@@ -60,8 +60,8 @@ const kernelReason = "there are two doors to the kernel, and above the drivers n
 	"system that is no Linux. What waits for a peer or has an entry in io_uring is an op of the loop's driver; all " +
 	"else is a method of kernel.Kernel (internal/kernel), which a loop carries."
 
-// byName are the functions of package os that ask the kernel about a name or an open
-// file. Programs may use them; what a handle asks goes by its kernel.
+// byName are the functions of package os that ask the kernel about a name or an open file. Programs may use them; a
+// handle asks its own kernel.
 var byName = set("Chdir", "Chmod", "Chown", "Chtimes", "CopyFS", "Create", "CreateTemp", "DirFS", "Lchown", "Link",
 	"Lstat", "Mkdir", "MkdirAll", "MkdirTemp", "Open", "OpenFile", "OpenInRoot", "OpenRoot", "Pipe", "ReadDir",
 	"ReadFile", "Readlink", "Remove", "RemoveAll", "Rename", "StartProcess", "Stat", "Symlink", "Truncate", "WriteFile")
@@ -74,12 +74,13 @@ func set(names ...string) map[string]bool {
 	return all
 }
 
-// rawPrograms use package uring alone, or ask the user's terminal: they have no loop whose door it could be.
+// rawPrograms use only package uring, or ask the user's terminal: they have no loop through which they could reach the
+// kernel.
 var rawPrograms = []string{"examples/uring/...", "cmd/ringo/internal/cli"}
 
-// Kernel is the rule that what lies above the drivers reaches the kernel by the two
-// doors. syscalls are the names of package syscall that do something; those of
-// internal/sys are its functions and variables.
+// Kernel is the rule that packages above the drivers reach the kernel in two ways only: by ops of a loop's driver, and
+// by methods of its kernel.Kernel. syscalls are the names of package syscall that do something; those of internal/sys
+// are all its functions and variables.
 func Kernel(syscalls map[string]bool) func(*Tree) []string {
 	return func(t *Tree) (faults []string) {
 		calls := map[string]map[string]bool{"syscall": syscalls, t.Module + "/internal/sys": t.actions("internal/sys")}
@@ -89,10 +90,10 @@ func Kernel(syscalls map[string]bool) func(*Tree) []string {
 			}
 			calls["os"] = byName
 			if strings.HasPrefix(p.Dir, "cmd/") || strings.HasPrefix(p.Dir, "examples/") {
-				calls["os"] = nil // programs
+				calls["os"] = nil // programs may use it
 			}
 			if p.Dir == "sim" {
-				calls["os"] = nil // what it tells of a failed test is outside of the world
+				calls["os"] = nil // its reports of a failed test are outside the world
 			}
 			for _, f := range p.source() {
 				faults = append(faults, t.kernelFaults(f, calls)...)
@@ -102,7 +103,7 @@ func Kernel(syscalls map[string]bool) func(*Tree) []string {
 	}
 }
 
-// actions are the exported functions and variables of a package of the module.
+// actions returns the exported functions and variables of a package of the module.
 func (t *Tree) actions(dir string) map[string]bool {
 	all := map[string]bool{}
 	for _, p := range t.Packages {
@@ -118,10 +119,10 @@ func (t *Tree) actions(dir string) map[string]bool {
 	return all
 }
 
-// kernelFaults looks for what a file takes of the packages in calls, where the names of
-// those that do something are by import path.
+// kernelFaults finds the uses of forbidden names in a file. calls has the forbidden names of each package by its import
+// path.
 func (t *Tree) kernelFaults(f *File, calls map[string]map[string]bool) (faults []string) {
-	paths := map[string]string{} // by what this file calls the packages
+	paths := map[string]string{} // import paths by the names that this file has for the packages
 	for imported, spec := range f.imports {
 		actions, watched := calls[imported]
 		switch {
@@ -157,7 +158,7 @@ func (t *Tree) kernelFaults(f *File, calls map[string]map[string]bool) (faults [
 	return faults
 }
 
-// mayUse says what is left of a package.
+// mayUse says what may still be used of a package.
 var mayUse = map[string]string{
 	"syscall": "of package syscall only types and constants",
 	"sys":     "of internal/sys only types and constants",

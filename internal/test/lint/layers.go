@@ -6,15 +6,15 @@ import (
 	"strings"
 )
 
-// A layer is one line of the import order, the packages that stand side by side
-// on it, and what they are. An entry that ends in "/..." means all below it.
+// A layer is one line of the import order: the packages on it, and what they are. An entry that ends in "/..." means
+// everything below that folder.
 type layer struct {
 	dirs []string
 	role string
 }
 
-// order is the import order of the module, from the ground up: each layer may
-// import those written above it, and none beside or below it.
+// order is the import order of the module, from the ground up. Each layer may import those above it in this list, and
+// none beside or below it.
 var order = []layer{
 	{[]string{"internal/abi", "internal/posix", "internal/race", "internal/timer", "internal/mailbox",
 		"internal/rt/gmark", "internal/rt/labels", "internal/rt/code", "internal/rt/stacks",
@@ -75,21 +75,19 @@ var order = []layer{
 	{[]string{"cmd/ringo", "examples/..."}, "programs"},
 }
 
-// driverTop is the last layer that may know the kernel.
+// driverTop is the last layer that may call the kernel.
 const driverTop = "internal/driver/open"
 
-// tools make or check the source. They import the standard library only and
-// nobody imports them.
+// tools make or check the source. They import the standard library only, and no package imports them.
 var tools = []string{"internal/cmd/..."}
 
-// testHelpers are for tests: files that aren't tests may not import them, but
-// each other. They may import any layer.
+// testHelpers are for tests: only tests, and other helpers, may import them. They may import any layer.
 var testHelpers = []string{
 	"cmd/ringo/internal/tooltest",
 	"internal/test/...",
 }
 
-// rank returns the line of order that a folder is on, or -1.
+// rank returns the index in order of a folder's layer, or -1.
 func rank(dir string) int {
 	for i, l := range order {
 		if listed(l.dirs, dir) {
@@ -108,8 +106,7 @@ func listed(dirs []string, dir string) bool {
 	return false
 }
 
-// Layers is the rule that imports point one way. Tests may import what they
-// like; the compiler keeps them from cycles.
+// Layers is the rule that imports point one way. Tests may import what they like; the compiler prevents cycles.
 func Layers(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		if p.Name == "" {

@@ -8,8 +8,8 @@ import (
 
 var benchmarkName = regexp.MustCompile(`\bBenchmark[A-Z]\w*`)
 
-// NoInline is the rule that a function which must not be inlined says what that is good
-// for: a benchmark by its name, or that another is inlined because of it.
+// NoInline is the rule that a comment on a function with go:noinline says why: it names a benchmark, or a function that
+// can be inlined because this one is not.
 func NoInline(t *Tree) (faults []string) {
 	known := map[string]bool{}
 	for _, p := range t.Packages {

@@ -4,8 +4,8 @@ import (
 	"go/ast"
 )
 
-// Quiet is the rule that a program which a test starts reports to the test's log: go test shows what is on stderr
-// beside a failure that it has nothing to do with.
+// Quiet is the rule that a program started by a test reports to the test's log. What it writes to stderr go test would
+// show beside unrelated failures.
 func Quiet(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		for _, f := range p.Files {

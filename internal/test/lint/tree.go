@@ -20,10 +20,10 @@ type Tree struct {
 	fset     *token.FileSet
 }
 
-// A Package is one folder with Go files: a package and the tests beside it.
+// A Package is one folder with Go files: a package and its tests.
 type Package struct {
 	Dir   string // slash-separated, relative to the module; "." is its root
-	Name  string // of the files that aren't tests; "" if there are none
+	Name  string // of the files that are no tests; "" if there are none
 	Files []*File
 }
 
@@ -34,8 +34,8 @@ type File struct {
 	AST  *ast.File
 }
 
-// Load parses the module at the root of fsys, all files for all systems. It
-// leaves out what the go tool leaves out, and modules inside the module.
+// Load parses the module at the root of fsys, with all files for all systems. It leaves out what the go tool leaves
+// out, and modules inside the module.
 func Load(fsys fs.FS) (*Tree, error) {
 	mod, err := fs.ReadFile(fsys, "go.mod")
 	if err != nil {
@@ -119,8 +119,7 @@ func (f *File) imports(yield func(path string, spec *ast.ImportSpec) bool) {
 	}
 }
 
-// local returns the folder of an import path of this module; ok is false for
-// other modules' packages.
+// local returns the folder of an import path of this module; ok is false for packages of other modules.
 func (t *Tree) local(importPath string) (dir string, ok bool) {
 	if importPath == t.Module {
 		return ".", true
@@ -128,7 +127,7 @@ func (t *Tree) local(importPath string) (dir string, ok bool) {
 	return strings.CutPrefix(importPath, t.Module+"/")
 }
 
-// fault is one broken rule, as the go tool prints its errors.
+// fault describes one violation of a rule in the format of the go tool's errors.
 func (t *Tree) fault(at token.Pos, format string, args ...any) string {
 	pos := t.fset.Position(at)
 	return fmt.Sprintf("%s:%d: %s", pos.Filename, pos.Line, fmt.Sprintf(format, args...))

@@ -2,7 +2,7 @@ package lint
 
 import "strings"
 
-// unsafeIn are the folders whose code may import unsafe, each with its reason.
+// unsafeIn are the folders whose code may import unsafe, each with the reason.
 var unsafeIn = map[string]string{
 	"internal/abi":       "sizes and offsets of the kernel's structs",
 	"internal/race":      "the detector is told about addresses",
@@ -18,8 +18,8 @@ var unsafeIn = map[string]string{
 	"examples/uring/waitid": "the kernel tells of a child in a struct that is a union for package unix",
 }
 
-// Unsafe is the rule that unsafe can be found by file name and stays in few
-// packages. The second half does not bind tests and their helpers.
+// Unsafe is the rule that files which use unsafe can be found by their names, and that only the packages in unsafeIn
+// use it. The second half does not apply to tests and their helpers.
 func Unsafe(t *Tree) (faults []string) {
 	for _, p := range t.Packages {
 		for _, f := range p.Files {

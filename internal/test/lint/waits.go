@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// waitsLeft is how many waits on the wall clock each file of tests still has.
+// waitsLeft says how many waits on the wall clock each test file still has.
 //
 //go:embed testdata/waits
 var waitsLeft string
@@ -21,10 +21,10 @@ const waitsReason = "a busy machine breaks what wall time decides. Wait for what
 	"and play what is about time in a world. The list of those that are left, internal/test/lint/testdata/waits, may " +
 	"only shrink"
 
-// Waits is the rule that tests don't depend on wall time: no sleep, no receive from time.After, in a select or not, no
-// failure when a point in time is over, no limit of seconds on what ought to come, no comparison with time.Since, but
-// one that fails the test because too little time has passed: no load breaks that. What there was when the rule came is
-// in a list, file by file, which has to be shortened when a file has fewer.
+// Waits is the rule that tests don't depend on wall time. It forbids sleeps, receives from time.After (in a select or
+// not), failures once a point in time is over, limits of seconds on what ought to come, and comparisons with
+// time.Since. A comparison may only fail the test because too little time has passed, since load can't cause that. A
+// list has the waits that existed before the rule, file by file; when a file has fewer, its entry must be reduced.
 func Waits(t *Tree) (faults []string) {
 	left, err := waitCounts(waitsLeft)
 	if err != nil {
@@ -50,15 +50,15 @@ func Waits(t *Tree) (faults []string) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(left)) {
-		if len(t.Packages) > 10 { // all of it was loaded
+		if len(t.Packages) > 10 { // the whole module was loaded
 			faults = append(faults, name+": the list of waits on the wall clock has it, and no test is there.")
 		}
 	}
 	return faults
 }
 
-// virtual reports whether a file's tests play in worlds with goroutines, whose clock is package time's: it says so by
-// its name, and makes them.
+// virtual reports whether a file's tests run in worlds with goroutines, where package time uses the world's clock. Such
+// a file has a certain name, and makes such worlds.
 func virtual(f *File) (makes bool) {
 	if !strings.HasSuffix(f.Name, "goroutines_test.go") {
 		return false
@@ -86,7 +86,7 @@ func waitCounts(text string) (map[string]int, error) {
 
 // wallWaits returns the places in a file where the wall clock decides.
 func wallWaits(file *ast.File) (places []token.Pos) {
-	timed := map[string]bool{} // names of what was measured by time.Since
+	timed := map[string]bool{} // names of values that time.Since returned
 	ast.Inspect(file, func(n ast.Node) bool {
 		if a, ok := n.(*ast.AssignStmt); ok {
 			for i, rhs := range a.Rhs {
@@ -101,7 +101,7 @@ func wallWaits(file *ast.File) (places []token.Pos) {
 		id, ok := e.(*ast.Ident)
 		return isTime(e, "Since") || ok && timed[id.Name]
 	}
-	least := map[*ast.BinaryExpr]bool{} // comparisons that fail the test for too little time only
+	least := map[*ast.BinaryExpr]bool{} // comparisons that only fail the test for too little time
 	ast.Inspect(file, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.IfStmt:
@@ -118,7 +118,7 @@ func wallWaits(file *ast.File) (places []token.Pos) {
 			if isTime(n, "Sleep") {
 				places = append(places, n.Pos())
 			}
-		case *ast.ExprStmt: // a sleep by another name; in a select it is a comm clause's
+		case *ast.ExprStmt: // a sleep in another form; in a select the receive belongs to a comm clause
 			if u, ok := n.X.(*ast.UnaryExpr); ok && u.Op == token.ARROW && isTime(u.X, "After") {
 				places = append(places, n.Pos())
 			}
@@ -147,7 +147,7 @@ func givesUp(cond ast.Expr) (found bool) {
 	return found
 }
 
-// mayFail reports whether something in a block fails the test.
+// mayFail reports whether a statement in a block can fail the test.
 func mayFail(block *ast.BlockStmt) (found bool) {
 	ast.Inspect(block, func(n ast.Node) bool {
 		if call, ok := n.(*ast.CallExpr); ok {
@@ -166,7 +166,7 @@ func mayFail(block *ast.BlockStmt) (found bool) {
 // failures are a test's methods that fail it.
 var failures = []string{"Error", "Errorf", "Fatal", "Fatalf"}
 
-// fails reports whether a block is one that fails the test, and does nothing else.
+// fails reports whether a block fails the test, and does nothing else.
 func fails(block *ast.BlockStmt) bool {
 	failed := false
 	for i, s := range block.List {
@@ -192,7 +192,7 @@ func fails(block *ast.BlockStmt) bool {
 	return failed
 }
 
-// eachOperand calls f for the comparisons of a condition that it joins by && and || alone: it holds sooner if they do.
+// eachOperand calls f for the comparisons that a condition joins only by && and ||, without a negation.
 func eachOperand(cond ast.Expr, f func(*ast.BinaryExpr)) {
 	switch e := cond.(type) {
 	case *ast.ParenExpr:

@@ -6,10 +6,10 @@ import (
 	"path"
 )
 
-// worldly are the folders whose code runs in simulated worlds as it does outside.
+// worldly are the folders whose code runs in simulated worlds as well as outside.
 var worldly = []string{"sock", "event", "file", "internal/handle", "internal/dial", "internal/relay"}
 
-// leaving are the ways out of a world, by the import path of the package, and the keyword of a goroutine.
+// leaving are the ways out of a world: functions, by the import path of their package, and the keyword go.
 var leaving = map[string]map[string]bool{
 	"time": set("Now", "Until", "Since", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker",
 		"Tick"),
@@ -24,7 +24,7 @@ var leaving = map[string]map[string]bool{
 	"ringo/internal/hosted": set("Shared"),
 }
 
-// wayOut is how often a file may use each of them, and why that never leaves a world.
+// wayOut says how often a file may use each of them, and why that never leaves a world.
 type wayOut struct {
 	uses map[string]int
 	why  string
@@ -63,7 +63,7 @@ func Worlds(t *Tree) (faults []string) {
 	return faults
 }
 
-// eachWayOut finds those that a file takes.
+// eachWayOut calls found for each way out that a file uses.
 func (f *File) eachWayOut(found func(name string, at token.Pos)) {
 	paths := map[string]string{}
 	for imported, spec := range f.imports {
@@ -97,7 +97,7 @@ func (f *File) eachWayOut(found func(name string, at token.Pos)) {
 	})
 }
 
-// waysOut are those that a world does not come by.
+// waysOut are the uses that no world reaches, or that do nothing there.
 var waysOut = map[string]wayOut{
 	"event/signal.go": {once("go"), "refused in a world"},
 	"file/cached.go": {once("driver.ReadCached", "driver.ReadInMemory", "driver.ReadPlain"),
@@ -140,7 +140,7 @@ var waysOut = map[string]wayOut{
 	"sock/unix_files.go": {map[string]int{"kernel.Host": 2, "os.NewFile": 1}, "refused in a world, as Poll is"},
 }
 
-// once allows each once.
+// once allows one use of each name.
 func once(names ...string) map[string]int {
 	all := map[string]int{}
 	for _, n := range names {

@@ -1,3 +1,3 @@
-// Package linux has numbers of Linux's that tests speak of: results are Linux's on every system, and so are the numbers
-// that package sys takes. Their names are those of package unix of golang.org/x/sys, which has each system's own.
+// Package linux has Linux's numbers, for tests. Results are Linux's on every system, and so are the numbers that
+// package sys takes. The names are those of golang.org/x/sys/unix, which itself has each system's own numbers.
 package linux

@@ -135,7 +135,7 @@ const (
 	EHWPOISON       = 133
 )
 
-// Name is the name of an error number, empty for what is none.
+// Name returns the name of an error number, or "" for a number that is none.
 func Name(n int32) string { return names[n] }
 
 var names = map[int32]string{

@@ -1,4 +1,4 @@
-// Package looptest runs loops in tests of the engine and of those who look at it.
+// Package looptest runs loops in tests of the engine and of packages that inspect it.
 package looptest
 
 import (
@@ -16,14 +16,15 @@ import (
 	"ringo/internal/watch"
 )
 
-// EachDriver runs f for the drivers that testmain.EachDriver plays, with a configuration of one loop that f may change.
+// EachDriver runs f for the drivers that testmain.EachDriver selects, with a configuration of one loop that f may
+// change.
 func EachDriver(t *testing.T, f func(t *testing.T, cfg *loop.Config)) {
 	t.Helper()
 	usable := func(name string) error { return Run(t, Small(name), func(*loop.Loop) error { return nil }) }
 	testmain.EachDriver(t, usable, func(t *testing.T, name string) { f(t, Small(name)) })
 }
 
-// AnyDriver names a driver for tests of what no driver has a part in.
+// AnyDriver returns the name of a driver that works here, for tests in which the driver plays no part.
 func AnyDriver(t testing.TB) string {
 	for _, name := range testmain.Drivers() {
 		if Run(t, Small(name), func(*loop.Loop) error { return nil }) == nil {
@@ -34,12 +35,12 @@ func AnyDriver(t testing.TB) string {
 	panic("unreachable")
 }
 
-// Small is a cheap configuration: one loop, little memory.
+// Small returns a cheap configuration: one loop, little memory.
 func Small(name string) *loop.Config {
 	return &loop.Config{
 		Loops: 1, Entries: 32, Buffers: 2, BufferSize: 64, Leases: 2, Budget: 256, Offload: 16,
 		Grace: 5 * time.Second, Stall: -1, HardStop: 5 * time.Second,
-		CPUs:    func() int { return math.MaxInt }, // that loops are too many is said once, to any test
+		CPUs:    func() int { return math.MaxInt }, // so that no test gets the warning of too many loops
 		Clock:   time.Now,
 		Open:    func(cfg driver.Config) (driver.Driver, error) { return open.Open(name, cfg) },
 		Warn:    func(string, ...any) {},
@@ -47,7 +48,7 @@ func Small(name string) *loop.Config {
 	}
 }
 
-// Run is loop.Run that comes to an end.
+// Run is loop.Run; it fails the test if the Run does not end.
 func Run(t testing.TB, cfg *loop.Config, fn func(*loop.Loop) error) error {
 	t.Helper()
 	return RunContext(t, context.Background(), cfg, fn)
@@ -61,17 +62,17 @@ func RunContext(t testing.TB, ctx context.Context, cfg *loop.Config, fn func(*lo
 	return patience.Recv(t, "the end of Run", ended)
 }
 
-// Clock is a clock that a test can move. It has no monotonic reading, so that what is done to it is what the loop sees.
+// Clock is a clock that a test can move. It has no monotonic reading, so that the loop sees what the test does to it.
 type Clock struct {
 	Offset atomic.Int64
 	Reads  atomic.Int64
 }
 
-// Now is for Config.Clock.
+// Now is meant for Config.Clock.
 func (c *Clock) Now() time.Time {
 	c.Reads.Add(1)
 	return time.Now().Round(0).Add(time.Duration(c.Offset.Load()))
 }
 
-// Jump moves it.
+// Jump moves the clock.
 func (c *Clock) Jump(d time.Duration) { c.Offset.Add(int64(d)) }

@@ -12,21 +12,19 @@ import (
 	"testing"
 )
 
-// marker is the first argument of a test binary that shall become another
-// program. It is an argument and not a variable of the environment, so that the
-// test may set Cmd.Env as it likes and the program sees nothing of it.
+// marker is the first argument of a test binary that is to become another program. It is an argument and not an
+// environment variable, so that the test may set Cmd.Env as it likes and the program does not see it.
 const marker = "ringo-seccomptest-exec"
 
-// shimFailed is the exit code of a process that couldn't become the program.
+// shimFailed is the exit code of a process that could not become the program.
 const shimFailed = 125
 
-// Command returns a command that runs argv under the policy, killed when the test
-// ends. argv[0] is looked up as in exec.Command; os.Executable's path runs the test
-// binary itself. The caller may change all of the Cmd but Path and Args.
+// Command returns a command that runs argv under the policy, and that is killed when the test ends. argv[0] is looked
+// up as in exec.Command; the path of os.Executable runs the test binary itself. The caller may change everything in the
+// Cmd except Path and Args.
 //
-// It skips the test if this kernel or this architecture can't have the filter.
-// Where the filter can't be installed after all, the command says so on stderr
-// and exits with 125.
+// Command skips the test if this kernel or architecture does not support the filter. If the filter can't be installed
+// all the same, the command reports that on stderr and exits with 125.
 func Command(t testing.TB, p Policy, argv ...string) *exec.Cmd {
 	t.Helper()
 	if len(argv) == 0 || len(p.rules) == 0 {
@@ -50,8 +48,8 @@ func Command(t testing.TB, p Policy, argv ...string) *exec.Cmd {
 	return exec.CommandContext(t.Context(), self, args...)
 }
 
-// init takes over in a process that Command started. Its arguments are the
-// marker, the policy, the program and the program's arguments from 0 on.
+// init takes over in a process that Command started. The arguments are the marker, the policy, the program, and the
+// program's arguments, beginning with its name.
 func init() {
 	if len(os.Args) < 5 || os.Args[1] != marker {
 		return
@@ -61,7 +59,7 @@ func init() {
 	os.Exit(shimFailed)
 }
 
-// become returns only with an error.
+// become turns this process into the program; it returns only with an error.
 func become(policy, program string, argv []string) error {
 	rules, err := decode(policy)
 	if err != nil {

@@ -4,7 +4,7 @@ package seccomptest
 
 import "golang.org/x/sys/unix"
 
-// auditArch are the architectures by the numbers that the kernel tells a filter.
+// auditArch maps architectures to the numbers by which the kernel names them to a filter.
 var auditArch = map[string]uint32{
 	"386":   unix.AUDIT_ARCH_I386,
 	"amd64": unix.AUDIT_ARCH_X86_64,
@@ -15,15 +15,14 @@ var auditArch = map[string]uint32{
 // reports under amd64's own architecture.
 const x32Bit = 0x4000_0000
 
-// The filter reads the head of struct seccomp_data: the call's number, then the
-// architecture.
+// The filter reads the beginning of struct seccomp_data: the number of the call, and the architecture.
 const (
 	offNumber = 0
 	offArch   = 4
 )
 
-// assemble returns the program of a filter: it kills what comes by another ABI,
-// fails what a rule names and allows the rest. See seccomp(2).
+// assemble returns a filter's program: it kills the process for calls of another ABI, makes the calls in rules fail,
+// and allows all others. See seccomp(2).
 func assemble(arch uint32, rules []Rule) []unix.SockFilter {
 	const (
 		load      = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS

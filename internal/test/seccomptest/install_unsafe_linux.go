@@ -12,13 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// install puts the whole process under a filter, all threads of the Go runtime
-// included, so that it doesn't matter which of them execs. The calling goroutine
-// stays locked to its thread.
+// install puts the whole process under a filter, including all threads of the Go runtime, so that it doesn't matter
+// which of them calls exec. The calling goroutine stays locked to its thread.
 func install(prog []unix.SockFilter) error {
 	runtime.LockOSThread()
-	// Without privilege a filter is accepted only from a thread that can gain
-	// none, since it could mislead a set-user-ID program.
+	// Without privileges the kernel accepts a filter only from a thread that can't gain any: a filter could mislead a
+	// set-user-ID program.
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return os.NewSyscallError("prctl(PR_SET_NO_NEW_PRIVS)", err)
 	}

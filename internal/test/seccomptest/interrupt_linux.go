@@ -11,12 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Interrupt makes the first times calls of a system call end with EINTR without being
-// run, on the calling thread alone and for good: the caller's goroutine must be locked
-// to it and let it end. Between it and stop the collector is off, since a thread that
-// the supervisor holds up can't be stopped; for the same reason loops must not be watched
-// (ringo.Config.StallLimit), and don't change GOMAXPROCS. stop tells how many calls there were;
-// afterwards the call fails with ENOSYS on that thread.
+// Interrupt makes the first times calls of a system call fail with EINTR without being run. It affects only the calling
+// thread, and for good: the caller's goroutine must be locked to the thread and let it end. The supervisor holds up the
+// thread during each call, and such a thread can't be stopped. So the garbage collector is off until stop is called,
+// and for the same reason loops must not be watched (ringo.Config.StallLimit) and must not change GOMAXPROCS. stop
+// returns how many calls there were; after it the call fails with ENOSYS on that thread.
 //
 //	this thread ── the call ──▶ kernel ── notification ──▶ supervisor, a goroutine
 //	                              ◀── EINTR, or: go on ──────┘
@@ -30,7 +29,7 @@ func Interrupt(number uint32, times int) (stop func() (calls int), err error) {
 		return nil, err
 	}
 	percent, procs := debug.SetGCPercent(-1), runtime.GOMAXPROCS(0)
-	runtime.GOMAXPROCS(procs + 1) // one for the supervisor, and a number that loops leave alone
+	runtime.GOMAXPROCS(procs + 1) // one more for the supervisor; loops do not change such a number
 	asBefore := func() {
 		runtime.GOMAXPROCS(procs)
 		debug.SetGCPercent(percent)
@@ -55,10 +54,10 @@ func Interrupt(number uint32, times int) (stop func() (calls int), err error) {
 		unix.Close(fd)
 		failed <- err
 	}()
-	// The call holds this thread's P, and what waits in its queue is not sure to be taken by another.
+	// The call blocks this thread with its P, and no other thread is sure to take what waits in the P's queue.
 	<-started
 	return func() int {
-		finish <- struct{}{} // the thread can't close, if that is the call
+		finish <- struct{}{} // the thread can't call close, which may be the interrupted call
 		err := <-failed
 		asBefore()
 		if err != nil {
@@ -68,7 +67,7 @@ func Interrupt(number uint32, times int) (stop func() (calls int), err error) {
 	}, nil
 }
 
-// supervise answers the calls until the other end of stop is closed.
+// supervise answers calls until the other end of stop is closed.
 func supervise(fd, stop, times int, calls *int) error {
 	for {
 		ready := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}, {Fd: int32(stop)}}
@@ -93,7 +92,7 @@ func supervise(fd, stop, times int, calls *int) error {
 	}
 }
 
-// assembleNotify is the program that asks the supervisor about one call.
+// assembleNotify returns the filter that asks the supervisor about one call.
 func assembleNotify(arch, number uint32) []unix.SockFilter {
 	prog := assemble(arch, []Rule{{Number: number, Errno: unix.EINTR}})
 	prog[len(prog)-2].K = unix.SECCOMP_RET_USER_NOTIF

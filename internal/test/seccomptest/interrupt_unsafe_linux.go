@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// listen puts the calling thread under a filter and returns the supervisor's end of it.
+// listen puts the calling thread under a filter and returns the supervisor's descriptor for it.
 func listen(prog []unix.SockFilter) (fd int, err error) {
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return -1, os.NewSyscallError("prctl(PR_SET_NO_NEW_PRIVS)", err)
@@ -24,7 +24,7 @@ func listen(prog []unix.SockFilter) (fd int, err error) {
 	return int(n), nil
 }
 
-// notice is struct seccomp_notif, verdict struct seccomp_notif_resp.
+// notice is struct seccomp_notif, and verdict is struct seccomp_notif_resp.
 type (
 	notice struct {
 		id         uint64
@@ -38,8 +38,8 @@ type (
 	}
 )
 
-// answer takes one call and has it end with the errno, or with none go on. It reports false if the call is gone: its
-// thread got a signal, as Go's own are to give way, and makes it anew.
+// answer takes one call and makes it fail with errno, or lets it go on if errno is 0. It returns false if the call is
+// gone: its thread got a signal, such as Go's own for preemption, and repeats the call.
 func answer(fd int, errno syscall.Errno) (answered bool, err error) {
 	var n notice
 	_, _, failed := syscall.Syscall(unix.SYS_IOCTL, uintptr(fd),

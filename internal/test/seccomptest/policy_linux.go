@@ -11,20 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Rule makes one system call fail without being run. Number is this
-// architecture's, a unix.SYS constant.
+// A Rule makes one system call fail without being run. Number is the call's number on this architecture, a unix.SYS_
+// constant.
 type Rule struct {
 	Number uint32
 	Errno  syscall.Errno
 }
 
-// A Policy is a set of rules; what no rule names is allowed. Calls by the ABI of
-// another architecture kill the process: a filter that can't tell what they are
-// must not let them pass.
+// A Policy is a set of rules; calls without a rule are allowed. Calls by the ABI of another architecture kill the
+// process: the filter can't tell what they are, and must not let them pass.
 type Policy struct{ rules []Rule }
 
-// Deny returns the policy of the given rules. It panics if there are none or more
-// than a short filter holds, or if an errno is not one.
+// Deny returns the policy of these rules. It panics if there are none, if there are more than a short filter can hold,
+// or if an errno is invalid.
 func Deny(rules ...Rule) Policy {
 	if len(rules) == 0 || len(rules) > rulesMax {
 		panic(fmt.Sprintf("seccomptest: a policy of %d rules, want 1 to %d", len(rules), rulesMax))
@@ -42,29 +41,27 @@ const (
 	errnoMax = 4095 // the kernel clips larger ones
 )
 
-// DenyUring refuses all of io_uring as container runtimes' default profiles do.
+// DenyUring refuses all calls of io_uring, as the default profiles of container runtimes do.
 func DenyUring() Policy { return denyUring(syscall.EPERM) }
 
-// DenyUringENOSYS refuses all of io_uring as a kernel that was built without it.
+// DenyUringENOSYS refuses all calls of io_uring, as a kernel that was built without it does.
 func DenyUringENOSYS() Policy { return denyUring(syscall.ENOSYS) }
 
-// DenyEnter lets a ring be made and refuses its use, as a profile does that knows
-// the first of the three calls only: a program that takes the setup's success for
-// an answer finds out too late.
+// DenyEnter allows a ring to be made but refuses its use, like a profile that knows only the first of the three calls.
+// A program that relies on a successful setup notices too late.
 func DenyEnter() Policy { return Deny(Rule{unix.SYS_IO_URING_ENTER, syscall.EPERM}) }
 
-// DenyRegister lets a ring be made and used, without registered buffers, files,
-// ring descriptors or the probe of its opcodes.
+// DenyRegister allows a ring to be made and used, without registered buffers, files and ring descriptors, and without
+// the probe of its ops.
 func DenyRegister() Policy { return Deny(Rule{unix.SYS_IO_URING_REGISTER, syscall.EPERM}) }
 
-// KillUring ends the process at the first call of io_uring, as a strict profile
-// does. Nothing can be caught there.
+// KillUring kills the process at its first call of io_uring, as a strict profile does. The program can't catch that.
 func KillUring() Policy {
 	return Policy{rules: []Rule{{unix.SYS_IO_URING_SETUP, kill}, {unix.SYS_IO_URING_ENTER, kill},
 		{unix.SYS_IO_URING_REGISTER, kill}}}
 }
 
-// kill in a rule's Errno ends the process.
+// kill, as a rule's Errno, kills the process.
 const kill syscall.Errno = 0
 
 func denyUring(errno syscall.Errno) Policy {
@@ -75,7 +72,7 @@ func denyUring(errno syscall.Errno) Policy {
 	)
 }
 
-// encode writes the policy as one argument: number=errno, with commas between.
+// encode returns the policy as one argument: number=errno pairs, separated by commas.
 func (p Policy) encode() string {
 	var words []string
 	for _, r := range p.rules {

@@ -22,7 +22,7 @@ func Loopback() *x509.Certificate {
 }
 
 // New makes the certificate that template describes, with a key of its own. by signs it; if by is nil, it signs itself,
-// and may sign others. What template leaves out of its serial number and of its times is 1, and the day around now.
+// and may sign others. Defaults are 1 for the serial number, and the day around now for the times.
 func New(template *x509.Certificate, by *tls.Certificate) (tls.Certificate, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -54,7 +54,7 @@ func New(template *x509.Certificate, by *tls.Certificate) (tls.Certificate, erro
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key, Leaf: leaf}, err
 }
 
-// Must is New's certificate, signed by itself, and the pool of those who trust it; an error panics.
+// Must returns a self-signed certificate made by New, and a pool that trusts it. It panics on an error.
 func Must(template *x509.Certificate) (tls.Certificate, *x509.CertPool) {
 	c, err := New(template, nil)
 	if err != nil {
@@ -65,7 +65,7 @@ func Must(template *x509.Certificate) (tls.Certificate, *x509.CertPool) {
 	return c, pool
 }
 
-// PEM is a certificate and its key as files have them.
+// PEM returns a certificate and its key in the format of files.
 func PEM(c tls.Certificate) (cert, key []byte, err error) {
 	secret, err := x509.MarshalPKCS8PrivateKey(c.PrivateKey)
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificate[0]}),

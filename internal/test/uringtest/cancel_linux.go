@@ -11,8 +11,8 @@ import (
 	"ringo/internal/abi"
 )
 
-// cancel ends the request whose user data is in Addr, if there is one and the
-// script does not have it otherwise. The two last CQEs come in any order.
+// cancel ends the request whose user data is in Addr, if there is one and the script does not decide otherwise. The
+// CQEs of the two requests may come in any order.
 func (k *Kernel) cancel(r *Request) bool {
 	target := k.find(r)
 	if target == nil {
@@ -22,27 +22,25 @@ func (k *Kernel) cancel(r *Request) bool {
 		return k.once(r, -int32(unix.EALREADY))
 	}
 	choices := 5
-	if target.def.wants == nil && !target.def.slow { // a timeout, which nothing but time can end
+	if target.def.wants == nil && !target.def.slow { // a timeout: only time can end it
 		choices = 1
 	}
 	switch k.choose(AnswerCancel, choices, target) {
 	case 1:
-		// The kernel is at work on it, and finds out that it has to wait again:
-		// https://github.com/axboe/liburing/issues/1375. That it is so each time
-		// is not to be believed.
+		// The kernel is trying the op at this moment, and finds that it has to wait again:
+		// https://github.com/axboe/liburing/issues/1375. This can't happen every time.
 		if target.misses++; target.misses <= 3 {
 			k.queue(target)
 			return k.once(r, -int32(unix.ENOENT))
 		}
 	case 2:
-		// A worker has it, and is told: it ends with what it gets or with the
-		// signal.
+		// A worker runs the op and is signalled: the op ends with its result or because of the signal.
 		target.worker = true
 		k.queue(target)
 		return k.once(r, -int32(unix.EALREADY))
 	case 4:
-		// A worker has it, is told, and has just found out that the op has to wait for
-		// readiness: it lets go of it, and nobody remembers.
+		// A worker runs the op and is signalled, but has just found that the op has to wait for readiness: it hands the
+		// op over, and the signal is forgotten.
 		if target.misses++; target.misses <= 3 && target.def.wants != nil {
 			return k.once(r, -int32(unix.EALREADY))
 		}
@@ -56,8 +54,8 @@ func (k *Kernel) cancel(r *Request) bool {
 	return true
 }
 
-// cancelAll ends what waits for readiness or for time. What a thread of the kernel's is at goes on: that the call has
-// succeeded says nothing of it. The CQEs are there at once, also where Linux would wait for an enter.
+// cancelAll ends what waits for readiness or for time. Ops that a thread of the kernel runs go on: success of the call
+// says nothing about them. The CQEs are there at once, even where Linux would wait for an enter.
 func (k *Kernel) cancelAll(reg *abi.Io_uring_sync_cancel_reg) syscall.Errno {
 	if reg.Flags != abi.IORING_ASYNC_CANCEL_ANY|abi.IORING_ASYNC_CANCEL_ALL {
 		return syscall.EINVAL
@@ -72,7 +70,7 @@ func (k *Kernel) cancelAll(reg *abi.Io_uring_sync_cancel_reg) syscall.Errno {
 	return 0
 }
 
-// find is the request that a cancel is for.
+// find returns the request that a cancel is for, or nil.
 func (k *Kernel) find(r *Request) *Request {
 	if k.byData[r.SQE.Addr] == 0 {
 		return nil
@@ -89,8 +87,7 @@ func (k *Kernel) find(r *Request) *Request {
 	return nil
 }
 
-// cancelled is what a cancelled request ends with: what it has moved, if that is
-// anything.
+// cancelled returns the result of a cancelled request: how much it has moved, or ECANCELED if that is nothing.
 func cancelled(r *Request) int32 {
 	if r.done > 0 {
 		return int32(r.done)

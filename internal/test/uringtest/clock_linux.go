@@ -4,11 +4,11 @@ package uringtest
 
 import "time"
 
-// A Clock is time that a test keeps. A Kernel that has one never sleeps: where it
-// would, it sets the clock forward. It belongs to the kernel's thread.
+// A Clock is the time as a test controls it. A Kernel with a Clock never sleeps: where it would, it advances the clock.
+// A Clock belongs to the kernel's thread.
 type Clock struct{ now int64 }
 
-// Now is the time in nanoseconds since nothing in particular.
+// Now returns the time in nanoseconds since an arbitrary start.
 func (c *Clock) Now() int64 { return c.now }
 
 // Advance lets time pass.

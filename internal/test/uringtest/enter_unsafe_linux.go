@@ -16,9 +16,8 @@ const enterFlags = abi.IORING_ENTER_GETEVENTS | abi.IORING_ENTER_EXT_ARG |
 // forever is a time that never comes.
 const forever = math.MaxInt64
 
-// Enter takes entries, makes completions, and waits for them. As in Linux, a call
-// that did not take all it was shown neither waits nor looks for events, and one
-// that took anything reports no error.
+// Enter takes entries, makes completions, and waits for them. As in Linux, a call that did not take all entries that it
+// was told to neither waits nor looks for events, and a call that took any reports no error.
 func (k *Kernel) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_getevents_arg) syscall.Errno {
 	if errno := k.checkCall(fd, flags); errno != 0 {
 		return errno
@@ -34,7 +33,7 @@ func (k *Kernel) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_get
 	before := k.rings.sqHead
 	for n := submit - uint32(k.choose(TakeLess, int(submit)+1, nil)); n > 0; n-- {
 		if !k.take() && k.flags&abi.IORING_SETUP_SUBMIT_ALL == 0 {
-			break // behind an entry that was refused
+			break // Linux stops after an entry that was refused
 		}
 	}
 	taken := k.rings.sqHead - before
@@ -62,7 +61,7 @@ func (k *Kernel) Enter(fd int, submit, wait, flags uint32, arg *abi.Io_uring_get
 	return 0
 }
 
-// checkCall is for what does not depend on the rings.
+// checkCall checks what does not depend on the rings.
 func (k *Kernel) checkCall(fd int, flags uint32) syscall.Errno {
 	want := ringFD
 	if flags&abi.IORING_ENTER_REGISTERED_RING != 0 {
@@ -79,7 +78,7 @@ func (k *Kernel) checkCall(fd int, flags uint32) syscall.Errno {
 	return 0
 }
 
-// checkRings looks at what the program has written there.
+// checkRings checks what the program has written to the rings.
 func (k *Kernel) checkRings(submit uint32) {
 	shown := k.word(sqTailAt).Load() - k.rings.sqHead
 	switch {
@@ -97,8 +96,7 @@ func (k *Kernel) checkRings(submit uint32) {
 	}
 }
 
-// scribbleCQ overwrites the places that the program has given back and the kernel
-// has not taken again.
+// scribbleCQ overwrites the CQEs that the program has given back and the kernel has not used again.
 func (k *Kernel) scribbleCQ() {
 	if unused := k.rings.cqTail - k.rings.cqSize - 1; int32(unused-k.rings.scribble) > 0 {
 		k.rings.scribble = unused
@@ -111,7 +109,7 @@ func (k *Kernel) scribbleCQ() {
 
 const garbage = 0xdeadbeef_deadbeef
 
-// refuse takes nothing.
+// refuse lets the script make an enter fail before it takes anything.
 func (k *Kernel) refuse() syscall.Errno {
 	switch k.choose(EnterFails, 3, nil) {
 	case 1:
@@ -122,8 +120,8 @@ func (k *Kernel) refuse() syscall.Errno {
 	return 0
 }
 
-// take takes one entry, and overwrites it: its place is the program's again. It reports false
-// if the entry was refused before it was tried.
+// take takes one entry, and overwrites it: its place is the program's again. It returns false if the entry was refused
+// before it was tried.
 func (k *Kernel) take() bool {
 	e := k.sqe(k.rings.sqHead)
 	r := k.request()
@@ -137,7 +135,7 @@ func (k *Kernel) take() bool {
 	return k.issue(r)
 }
 
-// round does what there is to do, and shows what came of it.
+// round does all work that there is to do, and posts the results.
 func (k *Kernel) round() {
 	k.flush()
 	k.look()
@@ -145,7 +143,7 @@ func (k *Kernel) round() {
 	k.post(false)
 }
 
-// wait lasts until so many CQEs are in the ring. What is late comes while it waits.
+// wait waits until n CQEs are in the ring. CQEs that are late come during it.
 func (k *Kernel) wait(n uint32, limit int64) syscall.Errno {
 	for k.ready() < n && k.fault == "" {
 		if k.choose(Interrupt, 2, nil) != 0 {
@@ -165,7 +163,7 @@ func (k *Kernel) wait(n uint32, limit int64) syscall.Errno {
 	return 0
 }
 
-// show lets the program see what has changed.
+// show makes the changes visible to the program.
 func (k *Kernel) show() {
 	if !k.open || k.rings.base == nil {
 		return
@@ -182,10 +180,9 @@ func (k *Kernel) show() {
 	k.word(sqFlagsAt).Store(flags)
 }
 
-// Tick is what happens outside of Enter: descriptors become ready and timeouts
-// expire, and the program is told that there is work for its next Enter. Without
-// DEFER_TASKRUN the work is done at once, as on any way from the kernel into the
-// program. Whoever looks at the rings without entering calls it before.
+// Tick does what happens outside of Enter: descriptors become ready, timeouts expire, and the program sees that there
+// is work for its next Enter. Without DEFER_TASKRUN the work is done at once, as on any return from the kernel to the
+// program. Code that looks at the rings without entering calls Tick before.
 func (k *Kernel) Tick() {
 	if !k.open || k.fault != "" || !k.onThread("Tick") {
 		return
@@ -198,7 +195,7 @@ func (k *Kernel) Tick() {
 	k.show()
 }
 
-// after is a time some way ahead of another.
+// after returns the time that is ts later than now.
 func after(now int64, ts abi.Kernel_timespec) int64 {
 	const day = 86400
 	if ts.Tv_sec > 1e6*day {

@@ -11,10 +11,10 @@ import (
 	"ringo/internal/sys"
 )
 
-// Ops of files that a thread of the kernel's does, which no readiness ends: here they are
-// done when their entry is taken, or as work of a later round.
+// Ops on files that a thread of the kernel runs, and that no readiness ends. This kernel runs them when it takes their
+// entry, or as work of a later round.
 
-// fileErrors are what a script may have an op of a file fail with.
+// fileErrors are the errors with which a script may make an op on a file fail.
 var fileErrors = [...]unix.Errno{unix.EIO, unix.ENOSPC, unix.EDQUOT, unix.EROFS}
 
 func init() {
@@ -37,7 +37,7 @@ func init() {
 	}
 }
 
-// slow begins a request that a thread of the kernel's does.
+// slow begins a request that a thread of the kernel runs.
 func (k *Kernel) slow(r *Request) {
 	if k.spoilt(r) || k.choose(Punt, 2, r) == 0 && k.toil(r) {
 		return
@@ -45,8 +45,8 @@ func (k *Kernel) slow(r *Request) {
 	k.queue(r)
 }
 
-// toil does a request that needs no readiness. One of which a cancel has told the thread
-// may not be done for that.
+// toil runs a request that needs no readiness. If a cancel has signalled the thread, the request may not be done for
+// that reason.
 func (k *Kernel) toil(r *Request) bool {
 	k.check(r)
 	if r.worker {
@@ -65,7 +65,7 @@ func (k *Kernel) toil(r *Request) bool {
 	return r.def.run(k, r)
 }
 
-// spoilt ends a request with what nothing in the world has caused, if the script says so.
+// spoilt ends a request with a result that has no cause, if the script says so.
 func (k *Kernel) spoilt(r *Request) bool {
 	res := int32(0)
 	switch k.choose(NotReady, 4, r) {
@@ -92,7 +92,7 @@ func (k *Kernel) spoilt(r *Request) bool {
 	return true
 }
 
-// ofFile reports whether it is about a file or a name.
+// ofFile reports whether the request is about a file or a name.
 func (r *Request) ofFile() bool {
 	switch r.SQE.Opcode {
 	case abi.IORING_OP_READ, abi.IORING_OP_WRITE, abi.IORING_OP_READV, abi.IORING_OP_WRITEV:
@@ -105,7 +105,7 @@ func (k *Kernel) readv(r *Request) bool { return k.vectors(r, unix.SYS_READV, un
 
 func (k *Kernel) writev(r *Request) bool { return k.vectors(r, unix.SYS_WRITEV, unix.SYS_PWRITEV) }
 
-// vectors moves slices, or of a file only the first few bytes.
+// vectors moves bytes to or from several slices; on a file it may move only the first few bytes.
 func (k *Kernel) vectors(r *Request, trap, trapAt uintptr) bool {
 	k.check(r)
 	if k.wouldBlock(r) {
@@ -129,7 +129,7 @@ func vectorOf(r *Request) []sys.Iovec {
 	return unsafe.Slice((*sys.Iovec)(pointer(r.SQE.Addr)), r.SQE.Len)
 }
 
-// firstVector is the first slice of those that are read into.
+// firstVector returns the first slice that is read into.
 func firstVector(r *Request) (addr uint64, n uint32, written bool) {
 	if r.SQE.Len == 0 {
 		return 0, 0, true
@@ -192,7 +192,7 @@ func (k *Kernel) symlinkat(r *Request) bool {
 	return k.once(r, call(unix.SYS_SYMLINKAT, uintptr(r.SQE.Addr), uintptr(r.SQE.Fd), uintptr(r.SQE.Off), 0, 0, 0))
 }
 
-// named makes a call that begins with a directory and a name in it.
+// named makes a call whose first arguments are a directory and a name in it.
 func (k *Kernel) named(r *Request, trap uintptr, c, d, e uint64) bool {
 	return k.once(r, call(trap, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(c), uintptr(d), uintptr(e), 0))
 }

@@ -11,31 +11,29 @@ import (
 	"ringo/internal/sys"
 )
 
-// Config says what a Kernel is like. All of it may be zero but Fail.
+// Config describes a Kernel. All of it may be zero except Fail.
 type Config struct {
-	// Script decides where the kernel has a choice; nil is calm.
+	// Script decides where the kernel has a choice; nil: a calm kernel.
 	Script Script
-	// Fail is told what the driver did wrong. It need not return; if it does, the
-	// ring is dead from then on: each call gives EBADF.
+	// Fail is called with the driver's first mistake. It need not return; if it does, the ring is dead from then on:
+	// each call fails with EBADF.
 	Fail func(fault string)
-	// Check is asked about a request when it is taken, whenever the kernel is
-	// about to use the memory that it names, and when it ends. An error is a
-	// fault.
+	// Check is called with a request when it is taken, whenever the kernel is about to use the memory that it names,
+	// and when it ends. An error is a fault.
 	Check func(r *Request) error
-	// Shared says which user data may stand for more than one request at a
-	// time; nil: none.
+	// Shared reports whether a user data may stand for more than one request at a time; nil: none may.
 	Shared func(userData uint64) bool
-	// Asleep is called when a wait finds nothing to do, before any time passes: it
-	// does what others do while the driver sleeps. nil: they do nothing.
+	// Asleep is called when a wait finds nothing to do, before any time passes: it acts for the others, who act while
+	// the driver sleeps. nil: they do nothing.
 	Asleep func()
-	// Clock is the time of waits and timeouts; nil: the machine's.
+	// Clock is the clock of waits and timeouts; nil: the machine's.
 	Clock *Clock
-	// Start is where the indices of both rings begin. Near 1<<32 they wrap.
+	// Start is the first index of both rings. A number near 1<<32 makes them wrap.
 	Start uint32
 }
 
-// Kernel is one io_uring. It implements sys.Uring for one ring, whose owner's
-// thread is the only one that may use it; Counts and the like may be read there.
+// Kernel is one io_uring. It implements sys.Uring for one ring. Only the thread of the ring's owner may use it, and
+// only there may Counts and the like be read.
 type Kernel struct {
 	cfg    Config
 	script Script
@@ -44,32 +42,32 @@ type Kernel struct {
 	defers bool // DEFER_TASKRUN
 	flags  uint32
 
-	byData   map[uint64]int     // requests by user data, until their last CQE is posted
-	live     []*Request         // taken and not ended, oldest first
+	byData   map[uint64]int     // how many requests each user data has, until their last CQE is posted
+	live     []*Request         // requests that were taken and have not ended, oldest first
 	files    map[int32]*file    // descriptors that requests wait for
 	work     []*Request         // requests whose descriptor has become ready
-	held     []completion       // CQEs that were made and not posted
+	held     []completion       // CQEs that were made and are not posted
 	overflow []abi.Io_uring_cqe // CQEs that found the CQ full
 	groups   map[uint16]*bufGroup
 	kept     []int32 // registered files
 	injected map[injection]bool
-	spare    []*Request // posted their last CQE
-	due      [8]int     // scratch of post: as many are looked at to pick one
+	spare    []*Request // requests to use again, whose last CQE was posted
+	due      [8]int     // scratch of post, which picks one of at most so many
 	events   [16]unix.EpollEvent
 	running  []*Request // scratch of run
 	polled   [1]unix.PollFd
 	limit    unix.Timespec
 	stat     unix.Stat_t
 	event    unix.EpollEvent
-	closed   []*file // not used any more
+	closed   []*file // for use again
 	epoll    int
-	taken    uint64 // requests so far
+	taken    uint64 // how many requests were taken so far
 	counts   [Points]int
 	fault    string
 	open     bool
 }
 
-// injection is a result that a script has made up.
+// injection is a result that a script has invented.
 type injection struct {
 	userData uint64
 	res      int32
@@ -87,20 +85,18 @@ func New(cfg Config) *Kernel {
 		injected: make(map[injection]bool)}
 }
 
-// SetScript changes the script; nil is calm.
+// SetScript replaces the script; nil makes the kernel calm.
 func (k *Kernel) SetScript(s Script) { k.script = s }
 
-// Counts is how often the script chose something other than 0, by Point.
+// Counts returns how often the script chose something other than 0, by Point.
 func (k *Kernel) Counts() [Points]int { return k.counts }
 
-// Injected reports whether a completion with this result was the script's
-// invention.
+// Injected reports whether a completion with this result was an invention of the script.
 func (k *Kernel) Injected(userData uint64, res int32) bool {
 	return k.injected[injection{userData, res}]
 }
 
-// Live calls f for each request that has been taken and has not ended. A request
-// whose last CQE was made but not yet posted has not ended in this sense.
+// Live calls f for each request that was taken and has not ended. A request ends when its last CQE is posted.
 func (k *Kernel) Live(f func(r *Request)) {
 	for _, r := range k.live {
 		f(r)
@@ -112,8 +108,8 @@ func (k *Kernel) Live(f func(r *Request)) {
 	}
 }
 
-// On calls f for each request that waits for a descriptor, or has ended on it and
-// the program can't know yet.
+// On calls f for each request that waits for a descriptor, or that has ended on it without a posted CQE, so that the
+// program can't know yet.
 func (k *Kernel) On(fd int32, f func(r *Request)) {
 	if file := k.files[fd]; file != nil {
 		for _, r := range file.reqs {
@@ -130,10 +126,10 @@ func (k *Kernel) On(fd int32, f func(r *Request)) {
 // Quiet reports whether every CQE that was made has been taken out of the CQ.
 func (k *Kernel) Quiet() bool { return len(k.held) == 0 && len(k.overflow) == 0 && k.ready() == 0 }
 
-// Overflowed is how many CQEs wait for room in the CQ.
+// Overflowed returns how many CQEs wait for room in the CQ.
 func (k *Kernel) Overflowed() int { return len(k.overflow) }
 
-// Lent is how many buffers of a group the kernel may fill.
+// Lent returns how many buffers of a group the kernel may fill.
 func (k *Kernel) Lent(group uint16) int {
 	g := k.groups[group]
 	if g == nil {
@@ -142,10 +138,10 @@ func (k *Kernel) Lent(group uint16) int {
 	return g.available(k)
 }
 
-// Fault is what the driver did wrong first, "" if nothing.
+// Fault returns the driver's first mistake, or "" if there was none.
 func (k *Kernel) Fault() string { return k.fault }
 
-// failf reports a fault, once.
+// failf reports a fault; only the first one counts.
 func (k *Kernel) failf(format string, args ...any) {
 	if k.fault == "" {
 		k.fault = fmt.Sprintf(format, args...)
@@ -153,7 +149,7 @@ func (k *Kernel) failf(format string, args ...any) {
 	}
 }
 
-// choose asks the script. Where there is nothing to choose it is not asked.
+// choose asks the script for one of n choices. If there is only one, it does not ask.
 func (k *Kernel) choose(p Point, n int, r *Request) int {
 	if k.script == nil || n < 2 {
 		return 0
@@ -168,7 +164,7 @@ func (k *Kernel) choose(p Point, n int, r *Request) int {
 	return c
 }
 
-// onThread checks that the ring's owner calls.
+// onThread checks that the caller is on the thread of the ring's owner.
 func (k *Kernel) onThread(call string) bool {
 	if tid := unix.Gettid(); tid != k.thread {
 		k.failf("%s from thread %d; the ring belongs to thread %d", call, tid, k.thread)

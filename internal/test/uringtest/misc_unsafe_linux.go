@@ -12,7 +12,7 @@ import (
 
 func (k *Kernel) nop(r *Request) bool { return k.once(r, 0) }
 
-// position as an offset is the file's own.
+// position is the offset that stands for the file's own position.
 const position = math.MaxUint64
 
 func (k *Kernel) read(r *Request) bool {
@@ -51,17 +51,17 @@ func (k *Kernel) write(r *Request) bool {
 	return k.once(r, call(unix.SYS_PWRITE64, uintptr(r.SQE.Fd), uintptr(r.SQE.Addr), uintptr(n), low, high, 0))
 }
 
-// pipeBuf is what a pipe has room for that can be written to: PIPE_BUF. More, in blocking mode, is a short count, as by
-// a worker that is told to end.
+// pipeBuf is how much a writable pipe surely has room for: PIPE_BUF. A longer write in blocking mode ends with a short
+// count, like that of a worker that is told to end.
 const pipeBuf = 4096
 
-// pipes reports whether a descriptor is a pipe's or a FIFO's.
+// pipes reports whether a descriptor is a pipe or FIFO.
 func (*Kernel) pipes(fd int32) bool {
 	var st unix.Stat_t
 	return unix.Fstat(int(fd), &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFIFO
 }
 
-// halves is how a 32-bit x86 passes an offset; elsewhere the first is all of it.
+// halves returns an offset as 32-bit x86 passes it; elsewhere low is all of it.
 func halves(off uint64) (low, high uintptr) {
 	if math.MaxInt == math.MaxInt32 {
 		return uintptr(uint32(off)), uintptr(off >> 32)
@@ -69,7 +69,7 @@ func halves(off uint64) (low, high uintptr) {
 	return uintptr(off), 0
 }
 
-// close must not be asked for a descriptor that another request names.
+// close closes a descriptor. It is a fault if another request names that descriptor.
 func (k *Kernel) close(r *Request) bool {
 	k.Live(func(other *Request) {
 		if other != r && other.def != nil && other.def.fd && other.SQE.Fd == r.SQE.Fd {
@@ -78,7 +78,7 @@ func (k *Kernel) close(r *Request) bool {
 	})
 	res := call(unix.SYS_CLOSE, uintptr(r.SQE.Fd), 0, 0, 0, 0, 0)
 	if res == 0 && k.choose(NotReady, 3, r) == 2 {
-		res = -int32(unix.EINTR) // and closed all the same
+		res = -int32(unix.EINTR) // it is closed all the same
 	}
 	return k.once(r, res)
 }
@@ -90,7 +90,7 @@ func pollEvents(r *Request) uint32 {
 	return r.SQE.Rw_flags
 }
 
-// poll reports what is ready, of what was asked for and what is reported always.
+// poll reports which of the requested events are ready, and which of those that are always reported.
 func (k *Kernel) poll(r *Request) bool {
 	mask := k.mask(r) & (r.events | always)
 	switch {
@@ -113,7 +113,7 @@ func (k *Kernel) timeout(r *Request) bool {
 	return false
 }
 
-// expire ends the timeouts whose time has come, and makes the notifications.
+// expire ends the timeouts whose time has come, and makes the notifications that are due.
 func (k *Kernel) expire() {
 	now := k.now()
 	for i := 0; i < len(k.live); {
@@ -129,7 +129,7 @@ func (k *Kernel) expire() {
 	}
 }
 
-// nextTimer is when the next timeout expires, or the next notification is due.
+// nextTimer returns when the next timeout expires or the next notification is due.
 func (k *Kernel) nextTimer() int64 {
 	next := int64(forever)
 	for _, r := range k.live {

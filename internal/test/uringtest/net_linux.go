@@ -12,10 +12,10 @@ import (
 
 const again = -int32(unix.EAGAIN)
 
-// fairness is how many results a multishot request gives before others have theirs.
+// fairness is how many results a multishot request may produce before other requests get their turn.
 const fairness = 32
 
-// once ends a request with a result, unless the result says that it has to wait.
+// once ends a request with a result, unless the result says that the request has to wait.
 func (k *Kernel) once(r *Request, res int32) bool {
 	if res == again && r.SQE.Rw_flags&unix.MSG_DONTWAIT == 0 {
 		return false
@@ -46,14 +46,13 @@ func (k *Kernel) accept(r *Request) bool {
 	return false
 }
 
-// wouldBlock reports whether a plain call without a flag for it would wait.
+// wouldBlock reports whether a plain call that has no flag against it would wait.
 func (k *Kernel) wouldBlock(r *Request) bool {
 	mode, err := unix.FcntlInt(uintptr(r.SQE.Fd), unix.F_GETFL, 0)
 	return err == nil && mode&unix.O_NONBLOCK == 0 && k.mask(r) == 0
 }
 
-// requeue makes more of a request's work, after that of others. It waits for its
-// descriptor all the same.
+// requeue queues a request again, behind the work of others. The request also waits for its descriptor.
 func (k *Kernel) requeue(r *Request) {
 	k.arm(r)
 	k.queue(r)
@@ -134,8 +133,8 @@ func (k *Kernel) recv(r *Request) bool {
 	return false
 }
 
-// partly counts what an op has moved, and reports whether it is to go on until it
-// has moved all. If not, it has ended.
+// partly adds to what an op has moved, and reports whether it should go on because it has to move everything. If not,
+// it ends the op.
 func (k *Kernel) partly(r *Request, res int32) bool {
 	if r.SQE.Rw_flags&unix.MSG_WAITALL != 0 && res > 0 {
 		if r.done += uint32(res); r.done < r.SQE.Len {
@@ -173,11 +172,10 @@ func (k *Kernel) send(r *Request) bool {
 	}
 }
 
-// notifyLater is how late a notification may be, beside its CQE.
+// notifyLater is how long after its CQE a notification may come.
 const notifyLater = 20 * time.Millisecond
 
-// sendZC sends and keeps the memory, which a real kernel does or does not; until when
-// is the script's choice.
+// sendZC sends, and keeps the memory as a real kernel may do; the script decides whether, and for how long.
 func (k *Kernel) sendZC(r *Request) bool {
 	k.check(r)
 	how, res := k.choose(Notify, 4, r), -int32(unix.ENOMEM)

@@ -11,22 +11,22 @@ import (
 	"ringo/internal/sys"
 )
 
-// def is what the kernel knows of an op.
+// def is what the kernel knows about an op.
 type def struct {
 	name   string
-	fields field // what an entry may have in it
+	fields field // the fields of an entry that may be set
 	fd     bool  // FD is a descriptor
-	slow   bool  // a thread of the kernel's does it: see slow
-	// wants is the readiness that the op waits for; nil if it never waits for any.
+	slow   bool  // a thread of the kernel runs it: see slow
+	// wants returns the readiness that the op waits for; it is nil if the op never waits for any.
 	wants func(r *Request) uint32
-	// run does the op, or tries to, and reports whether it has ended.
+	// run runs or tries the op, and reports whether it has ended.
 	run func(k *Kernel, r *Request) bool
-	// memory is what the kernel reads or, if it is written, writes until the last
-	// CQE; nil if it needs none beyond the taking of the entry.
+	// memory returns the memory that the kernel reads, or with written writes, until the last CQE. It is nil if the op
+	// needs no memory once its entry is taken.
 	memory func(r *Request) (addr uint64, n uint32, written bool)
 }
 
-// field is a set of fields of an entry.
+// field is a set of an entry's fields.
 type field uint8
 
 const (
@@ -36,7 +36,7 @@ const (
 	flags
 	prio
 	group
-	total // of a multishot one
+	total // the total of a multishot op
 )
 
 const (
@@ -45,7 +45,7 @@ const (
 	opPoll = abi.IORING_OP_POLL_ADD
 )
 
-// ops is by opcode.
+// ops lists the ops by opcode.
 var ops [256]*def
 
 func init() {
@@ -93,7 +93,7 @@ func init() {
 	}
 }
 
-// checkFields finds what a kernel refuses with EINVAL, or will one day.
+// checkFields finds values that a kernel refuses with EINVAL, or may refuse in future.
 func (k *Kernel) checkFields(r *Request) {
 	e, may := &r.SQE, r.def.fields
 	if r.selects() {
@@ -128,7 +128,7 @@ func (k *Kernel) checkFields(r *Request) {
 	}
 }
 
-// lent is the memory that the kernel may write while the request lives.
+// lent returns the memory that the kernel may write to while the request lives.
 func (r *Request) lent() []byte {
 	if r.def.memory == nil || r.selects() {
 		return nil
@@ -140,8 +140,8 @@ func (r *Request) lent() []byte {
 	return unsafe.Slice((*byte)(pointer(at)), n)
 }
 
-// scribbleOver overwrites memory in which nobody may have any interest: a kernel
-// may do that, and who looks there too early finds it.
+// scribbleOver overwrites memory whose content must not matter to the driver. A kernel may do that, and a driver that
+// looks there too early finds garbage.
 func (k *Kernel) scribbleOver(r *Request) {
 	if k.choose(Scribble, 2, r) == 0 {
 		return
@@ -161,7 +161,7 @@ func scribble(mem []byte) {
 	}
 }
 
-// call makes a system call and gives its result as a CQE has it. EINTR is repeated.
+// call makes a system call and returns its result in the form of a CQE. It repeats a call that was interrupted.
 func call(trap, a, b, c, d, e, f uintptr) int32 {
 	for {
 		n, _, errno := unix.Syscall6(trap, a, b, c, d, e, f)

@@ -13,15 +13,15 @@ import (
 // file is a descriptor that requests wait for.
 type file struct {
 	fd     int32
-	events uint32 // what the epoll instance is asked for
+	events uint32 // the events that the epoll instance watches
 	reqs   []*Request
 }
 
-// always are the events that a poll of io_uring reports unasked.
+// always are the events that a poll of io_uring reports without being asked.
 const always = unix.POLLERR | unix.POLLHUP | unix.POLLRDHUP | unix.POLLNVAL
 
-// arm makes a request wait for its descriptor. What is ready already, or has no
-// readiness, becomes work at once.
+// arm makes a request wait for its descriptor. If the descriptor is ready already, or has no readiness, the request
+// becomes work at once.
 func (k *Kernel) arm(r *Request) {
 	if r.waiting {
 		return
@@ -52,7 +52,7 @@ func (k *Kernel) arm(r *Request) {
 	}
 }
 
-// newFile makes a file, or takes one that is not used any more.
+// newFile makes a file, or reuses one.
 func (k *Kernel) newFile(fd int32) *file {
 	var f *file
 	if n := len(k.closed); n > 0 {
@@ -65,7 +65,7 @@ func (k *Kernel) newFile(fd int32) *file {
 	return f
 }
 
-// mask is what a request's descriptor is ready for, of what it waits for.
+// mask returns which of the events that a request waits for its descriptor is ready for.
 func (k *Kernel) mask(r *Request) uint32 {
 	k.polled[0] = unix.PollFd{Fd: r.SQE.Fd, Events: int16(r.events) | unix.POLLRDHUP}
 	if _, err := unix.Poll(k.polled[:], 0); err != nil {
@@ -74,7 +74,7 @@ func (k *Kernel) mask(r *Request) uint32 {
 	return uint32(uint16(k.polled[0].Revents))
 }
 
-// queue makes a request work to be done.
+// queue adds a request to the work.
 func (k *Kernel) queue(r *Request) {
 	if r.queued {
 		return
@@ -84,7 +84,7 @@ func (k *Kernel) queue(r *Request) {
 	k.work = append(k.work, r)
 }
 
-// leave takes a request off the lists.
+// leave removes a request from the lists.
 func (k *Kernel) leave(r *Request) {
 	if r.queued {
 		r.queued = false
@@ -102,12 +102,12 @@ func (k *Kernel) leave(r *Request) {
 	}
 	delete(k.files, f.fd)
 	k.closed = append(k.closed, f)
-	// An error says that it is a regular file, another file than it was, or none
-	// any more, which check looks at.
+	// An error means that the descriptor is a regular file, another file than it was, or closed. check finds the latter
+	// two.
 	unix.EpollCtl(k.epoll, unix.EPOLL_CTL_DEL, int(f.fd), nil)
 }
 
-// look finds out what has become ready, and which timeouts have expired.
+// look collects what has become ready, and which timeouts have expired.
 func (k *Kernel) look() {
 	for {
 		n, err := unix.EpollWait(k.epoll, k.events[:], 0)
@@ -131,7 +131,7 @@ func (k *Kernel) look() {
 	k.expire()
 }
 
-// lookAgain makes multishot polls tell what they have told.
+// lookAgain makes multishot polls report again what they have reported.
 func (k *Kernel) lookAgain() {
 	for _, r := range k.live {
 		if r.waiting && r.SQE.Opcode == opPoll && r.multishot() && !r.queued && k.choose(PollAgain, 2, r) != 0 {
@@ -145,7 +145,7 @@ func (k *Kernel) run() {
 	list := append(k.running[:0], k.work...)
 	k.running = list[:0]
 	for _, r := range list {
-		if !r.queued { // ended by another
+		if !r.queued { // another request has ended it
 			continue
 		}
 		if r.late > 0 {
@@ -172,9 +172,9 @@ func (k *Kernel) leaveWork(r *Request) {
 	k.work = slices.Delete(k.work, i, i+1)
 }
 
-// sleep waits for a descriptor or a time. With a Clock that time comes at once. If
-// nothing is to come, that is a fault, after some time in which a descriptor could
-// still become ready, as that of a TCP connection does a little later.
+// sleep waits for a descriptor or a time. With a Clock that time comes at once. If nothing can end the sleep, that is a
+// fault, but only after a while in which a descriptor may still become ready, as that of a TCP connection may a little
+// later.
 func (k *Kernel) sleep(until int64) syscall.Errno {
 	if k.cfg.Asleep != nil {
 		k.cfg.Asleep()
@@ -200,10 +200,10 @@ func (k *Kernel) sleep(until int64) syscall.Errno {
 	return 0
 }
 
-// hopeless is how long a sleep without an end may last.
+// hopeless is how long a sleep that nothing seems to end may last.
 const hopeless = 10 * time.Second
 
-// await sleeps till a descriptor is ready, with a bound unless it is negative.
+// await sleeps until a descriptor is ready, for at most wait unless that is negative.
 func (k *Kernel) await(wait time.Duration) (int, syscall.Errno) {
 	k.polled[0] = unix.PollFd{Fd: int32(k.epoll), Events: unix.POLLIN}
 	var limit *unix.Timespec

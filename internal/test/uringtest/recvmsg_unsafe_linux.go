@@ -27,7 +27,7 @@ func (k *Kernel) recvmsg(r *Request) bool {
 		switch {
 		case res == again && r.SQE.Rw_flags&unix.MSG_DONTWAIT == 0:
 			return false
-		case res < 0, res == 0 && !r.multishot(): // and the buffer stays
+		case res < 0, res == 0 && !r.multishot(): // the buffer is not taken
 			k.complete(r, res, 0)
 			return true
 		}
@@ -52,8 +52,8 @@ func (k *Kernel) recvmsg(r *Request) bool {
 	return false
 }
 
-// receiveInto receives a message into a buffer. In front of it, if it is a multishot's,
-// are a header and what the program's msghdr leaves room for.
+// receiveInto receives a message into a buffer. For a multishot, the buffer begins with a header and with the room that
+// the program's msghdr reserves.
 func receiveInto(r *Request, b abi.Io_uring_buf) (front uint32, res int32) {
 	theirs, flags := (*sys.Msghdr)(pointer(r.SQE.Addr)), r.SQE.Rw_flags|unix.MSG_DONTWAIT
 	msg, vec := *theirs, sys.Iovec{}

@@ -13,8 +13,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Register registers the ring's descriptor, files and buffer rings, and tells which ops
-// there are.
+// Register registers the ring's descriptor, files and buffer rings, and reports which ops there are.
 func (k *Kernel) Register(fd int, op uint32, arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
 	if fd != ringFD || !k.open {
 		return 0, syscall.EBADF
@@ -62,7 +61,7 @@ func (k *Kernel) probe(arg unsafe.Pointer, n uint32) (int, syscall.Errno) {
 	return 0, 0
 }
 
-// hasFiles keeps files open until the ring is no more.
+// hasFiles keeps files open until the ring is closed.
 func (k *Kernel) hasFiles(fds []int32) syscall.Errno {
 	if len(k.kept) > 0 {
 		return syscall.EBUSY
@@ -82,8 +81,8 @@ type bufGroup struct {
 	id      uint16
 	ring    unsafe.Pointer
 	entries uint32
-	head    uint16 // buffers taken
-	seen    uint16 // buffers looked at: up to here lent holds their ids
+	head    uint16 // how many buffers were taken
+	seen    uint16 // how many buffers were looked at; lent has the ids of those that were not taken
 	lent    map[uint16]bool
 }
 
@@ -116,13 +115,13 @@ func (k *Kernel) dropGroup(id uint16) (int, syscall.Errno) {
 	return 0, 0
 }
 
-// entry is a place of the ring.
+// entry returns a place of the ring.
 func (g *bufGroup) entry(i uint16) *abi.Io_uring_buf {
 	return (*abi.Io_uring_buf)(unsafe.Add(g.ring, uintptr(uint32(i)&(g.entries-1))*unsafe.Sizeof(abi.Io_uring_buf{})))
 }
 
-// available is how many buffers there are to take. It looks at those that came
-// since the last time: none may be here already.
+// available returns how many buffers can be taken. It looks at those that came since the last call, and fails the test
+// if one of them is in the ring already.
 func (g *bufGroup) available(k *Kernel) int {
 	tail := binary.NativeEndian.Uint16((*[16]byte)(g.ring)[14:])
 	if n := uint32(tail - g.head); n > g.entries {
@@ -139,8 +138,7 @@ func (g *bufGroup) available(k *Kernel) int {
 	return int(tail - g.head)
 }
 
-// pick gives the buffer that is next, without taking it. If there is none the
-// request ends.
+// pick returns the next buffer without taking it. If there is none, it ends the request.
 func (k *Kernel) pick(r *Request) (abi.Io_uring_buf, bool) {
 	g := k.groups[r.SQE.Buf_index]
 	if g == nil || g.available(k) == 0 {
@@ -154,7 +152,7 @@ func (k *Kernel) pick(r *Request) (abi.Io_uring_buf, bool) {
 	return *g.entry(g.head), true
 }
 
-// take takes the buffer that pick gave.
+// take takes the buffer that pick returned.
 func (g *bufGroup) take() {
 	delete(g.lent, g.entry(g.head).Bid)
 	g.head++

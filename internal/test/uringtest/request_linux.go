@@ -11,29 +11,29 @@ import (
 	"ringo/internal/abi"
 )
 
-// A Request is an entry that was taken, until its last CQE is in the ring. Those
-// who are shown one must not keep it.
+// A Request is an entry that was taken, until its last CQE is in the ring. Functions that are called with a Request
+// must not keep it.
 type Request struct {
 	SQE abi.Io_uring_sqe
 
 	def      *def
 	file     identity // what FD named when the entry was taken
-	events   uint32   // readiness that it waits for
-	deadline int64    // of a timeout, or of a notification that it owes
-	done     uint32   // bytes so far, if it goes on until it has all
+	events   uint32   // the readiness that it waits for
+	deadline int64    // when a timeout expires, or a notification is due
+	done     uint32   // bytes so far, if it goes on until it has moved all
 	brought  uint32   // bytes so far, in buffers of a group
 	late     int      // rounds until its readiness is noticed
-	misses   int      // cancels that were told it is not there
+	misses   int      // cancels that were told, wrongly, that it is not there or is running
 	issuing  bool     // its entry is being taken
 	waiting  bool     // it is in its file's list
 	queued   bool     // it is in the list of work
-	started  bool     // a connect that is under way
-	worker   bool     // a cancel has found it running: it ends soon
+	started  bool     // it is a connect that is under way
+	worker   bool     // a cancel has found it running, and it ends soon
 	owes     bool     // it is done, and its notification is still to come
 	ended    bool     // its last CQE was made
 }
 
-// String names it for messages.
+// String names the request in messages.
 func (r *Request) String() string {
 	name := fmt.Sprintf("op %d", r.SQE.Opcode)
 	if r.def != nil {
@@ -46,7 +46,7 @@ func (r *Request) String() string {
 		r.SQE.Addr, r.SQE.User_data)
 }
 
-// New reports whether its entry is just being taken.
+// New reports whether its entry is being taken at this moment.
 func (r *Request) New() bool { return r.issuing }
 
 // selects reports whether it takes its memory from a buffer group.
@@ -65,7 +65,7 @@ func (r *Request) multishot() bool {
 	return false
 }
 
-// pollFirst reports whether it says that trying it at once is in vain.
+// pollFirst reports whether its entry says that a try at once is useless.
 func (r *Request) pollFirst() bool {
 	switch r.SQE.Opcode {
 	case abi.IORING_OP_RECV, abi.IORING_OP_SEND, abi.IORING_OP_RECVMSG, abi.IORING_OP_SENDMSG:
@@ -74,18 +74,18 @@ func (r *Request) pollFirst() bool {
 	return false
 }
 
-// impatient reports whether it is a send that is done when its entry is taken, or not at all.
+// impatient reports whether it is a send that either is done when its entry is taken, or fails.
 func (r *Request) impatient() bool {
 	return r.SQE.Opcode == abi.IORING_OP_SEND && r.SQE.Rw_flags&unix.MSG_DONTWAIT != 0
 }
 
-// silent reports whether a result of it makes no CQE.
+// silent reports whether this result makes no CQE.
 func (r *Request) silent(res int32) bool {
 	if r.SQE.Flags&abi.IOSQE_CQE_SKIP_SUCCESS == 0 || res < 0 {
 		return false
 	}
 	switch r.SQE.Opcode {
-	case abi.IORING_OP_RECV, abi.IORING_OP_SEND: // with the flag all counts as a success that is all
+	case abi.IORING_OP_RECV, abi.IORING_OP_SEND: // with MSG_WAITALL only the whole length counts as success
 		return r.SQE.Rw_flags&unix.MSG_WAITALL == 0 || uint32(res) == r.SQE.Len
 	}
 	return true
@@ -100,7 +100,7 @@ func (k *Kernel) request() *Request {
 	return new(Request)
 }
 
-// check asks the driver's test, and sees that the descriptor is the one it was.
+// check calls the driver's Config.Check, and checks that the descriptor is still the same file.
 func (k *Kernel) check(r *Request) {
 	if r.file != (identity{}) {
 		switch now, err := k.identify(r.SQE.Fd); {
@@ -117,8 +117,7 @@ func (k *Kernel) check(r *Request) {
 	}
 }
 
-// identity tells files apart, as far as they have an inode of their own. Anonymous
-// ones such as eventfds share one.
+// identity tells files apart that have an inode of their own. Anonymous ones, such as eventfds, share one.
 type identity struct{ dev, ino uint64 }
 
 func (k *Kernel) identify(fd int32) (identity, error) {
@@ -128,8 +127,7 @@ func (k *Kernel) identify(fd int32) (identity, error) {
 	return identity{uint64(k.stat.Dev), uint64(k.stat.Ino)}, nil
 }
 
-// issue starts a request: it is done at once if it can be, or waits. It reports false if the
-// entry was refused.
+// issue starts a request: it is done at once if possible, or waits. It returns false if the entry was refused.
 func (k *Kernel) issue(r *Request) bool {
 	r.issuing = true
 	defer func() { r.issuing = false }()
@@ -145,7 +143,7 @@ func (k *Kernel) issue(r *Request) bool {
 		k.complete(r, -int32(unix.ENOMEM), 0)
 		return false
 	}
-	if r.def.fd || r.def.slow && r.SQE.Fd >= 0 { // names may start from the working directory
+	if r.def.fd || r.def.slow && r.SQE.Fd >= 0 { // a name may be relative to the working directory
 		file, err := k.identify(r.SQE.Fd)
 		if err != nil {
 			k.complete(r, -int32(unix.EBADF), 0)
@@ -173,7 +171,7 @@ func (k *Kernel) issue(r *Request) bool {
 	return true
 }
 
-// restartSys is ERESTARTSYS, which old kernels let out in place of EINTR.
+// restartSys is ERESTARTSYS, which old kernels return to programs in place of EINTR.
 const restartSys = 512
 
 // unique checks that no other request has this user data.
@@ -189,7 +187,7 @@ func (k *Kernel) unique(r *Request) {
 	})
 }
 
-// complete makes a request's last CQE, if it is to have one.
+// complete makes a request's last CQE, unless it is to have none.
 func (k *Kernel) complete(r *Request, res int32, flags uint32) {
 	if r.ended {
 		panic(fmt.Sprintf("uringtest: %v ended twice", r))
@@ -206,14 +204,14 @@ func (k *Kernel) complete(r *Request, res int32, flags uint32) {
 	k.hold(r, res, flags, true)
 }
 
-// invent ends a request with a result that nothing in the world has caused.
+// invent ends a request with a result that has no cause.
 func (k *Kernel) invent(r *Request, res int32) {
 	k.injected[injection{r.SQE.User_data, res}] = true
 	k.complete(r, res, 0)
 }
 
-// more makes a CQE of a multishot request and reports whether it lives on. It does
-// not if the CQ is full, or for no reason that a program could know.
+// more makes a CQE of a multishot request and reports whether the request lives on. It ends if the CQ is full, or
+// because the script says so, without a reason that a program could know.
 func (k *Kernel) more(r *Request, res int32, flags uint32) bool {
 	how := k.choose(EndMultishot, 4, r)
 	if how == 1 || k.room() <= 0 {

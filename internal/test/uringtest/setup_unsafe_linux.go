@@ -14,7 +14,7 @@ import (
 	"ringo/internal/sys"
 )
 
-// Where Linux has the words of the rings, which lie in one mapping.
+// The offsets of Linux's words of the rings, which are in one mapping.
 const (
 	sqHeadAt, sqTailAt, sqMaskAt, sqEntriesAt, sqDroppedAt, sqFlagsAt  = 0, 4, 16, 24, 32, 36
 	cqHeadAt, cqTailAt, cqMaskAt, cqEntriesAt, cqOverflowAt, cqFlagsAt = 8, 12, 20, 28, 44, 40
@@ -22,7 +22,7 @@ const (
 	cqesAt = 64
 )
 
-// setupFlags are those that this kernel takes.
+// setupFlags are the flags that this kernel supports.
 const setupFlags = abi.IORING_SETUP_CQSIZE | abi.IORING_SETUP_CLAMP | abi.IORING_SETUP_SUBMIT_ALL |
 	abi.IORING_SETUP_COOP_TASKRUN | abi.IORING_SETUP_TASKRUN_FLAG | abi.IORING_SETUP_SINGLE_ISSUER |
 	abi.IORING_SETUP_DEFER_TASKRUN | abi.IORING_SETUP_NO_SQARRAY
@@ -32,22 +32,20 @@ const features = abi.IORING_FEAT_SINGLE_MMAP | abi.IORING_FEAT_NODROP | abi.IORI
 	abi.IORING_FEAT_POLL_32BITS | abi.IORING_FEAT_EXT_ARG |
 	abi.IORING_FEAT_NATIVE_WORKERS | abi.IORING_FEAT_CQE_SKIP | abi.IORING_FEAT_NO_IOWAIT
 
-// ringFD stands for the ring; it is no descriptor of the process. ringIndex is what
-// registering it gives.
+// ringFD stands for the ring; it is no descriptor of the process. ringIndex is the result of registering it.
 const ringFD, ringIndex = 1 << 28, 0
 
-// rings is the memory shared with the program, and what the kernel knows of it
-// without looking there.
+// rings is the memory shared with the program, and the kernel's own copies of what it needs to know about it.
 type rings struct {
 	base, sqes       unsafe.Pointer
 	size, sqesSize   int
 	entries, cqSize  uint32
 	arrayAt          uint32 // 0: none
 	sqHead           uint32 // entries taken
-	cqTail, scribble uint32 // CQEs posted; places up to here were given back and overwritten
+	cqTail, scribble uint32 // how many CQEs were posted; up to which place CQEs were given back and overwritten
 }
 
-// Setup makes the ring. A Kernel has one in its life.
+// Setup makes the ring. A Kernel makes only one.
 func (k *Kernel) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall.Errno) {
 	switch {
 	case k.thread >= 0:
@@ -90,8 +88,7 @@ func (k *Kernel) Setup(entries uint32, p *abi.Io_uring_params) (int, syscall.Err
 
 func roundUp(n uint32) uint32 { return 1 << bits.Len32(max(n, 1)-1) }
 
-// Map gives the parts of the ring, or fresh memory. It is real mapped memory, so
-// what uses it after Unmap dies of it.
+// Map returns a part of the ring, or fresh memory. It is really mapped, so that a use after Unmap crashes.
 func (k *Kernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, syscall.Errno) {
 	want := size
 	switch {
@@ -127,7 +124,7 @@ func (k *Kernel) Map(fd int, offset uint64, size int) (unsafe.Pointer, syscall.E
 	return p, errno
 }
 
-// Unmap takes memory back.
+// Unmap unmaps memory.
 func (k *Kernel) Unmap(p unsafe.Pointer, size int) syscall.Errno {
 	for _, g := range k.groups {
 		if g.ring == p {
@@ -143,7 +140,7 @@ func (k *Kernel) Unmap(p unsafe.Pointer, size int) syscall.Errno {
 	return sys.UringUnmap(p, size)
 }
 
-// Close ends the ring. Requests that wait end with it, so none may name memory.
+// Close ends the ring. Requests that wait end with it, so none of them may name memory.
 func (k *Kernel) Close(fd int) syscall.Errno {
 	if fd != ringFD || !k.open {
 		return syscall.EBADF
@@ -156,7 +153,7 @@ func (k *Kernel) Close(fd int) syscall.Errno {
 		}
 	})
 	clear(k.groups)
-	for _, fd := range k.kept { // the program learns by them that nothing is under way any more
+	for _, fd := range k.kept { // by that the program learns that nothing is under way any more
 		sys.Close(fd)
 	}
 	if err := unix.Close(k.epoll); err != nil {
@@ -165,12 +162,12 @@ func (k *Kernel) Close(fd int) syscall.Errno {
 	return 0
 }
 
-// word is a word of the rings.
+// word returns a word of the rings.
 func (k *Kernel) word(at uint32) *atomic.Uint32 {
 	return (*atomic.Uint32)(unsafe.Add(k.rings.base, at))
 }
 
-// sqe is the entry at an index of the SQ.
+// sqe returns the entry at an index of the SQ.
 func (k *Kernel) sqe(index uint32) *abi.Io_uring_sqe {
 	i := index & (k.rings.entries - 1)
 	if k.rings.arrayAt != 0 {
@@ -179,13 +176,13 @@ func (k *Kernel) sqe(index uint32) *abi.Io_uring_sqe {
 	return (*abi.Io_uring_sqe)(unsafe.Add(k.rings.sqes, uintptr(i)*unsafe.Sizeof(abi.Io_uring_sqe{})))
 }
 
-// cqe is the place of a CQE.
+// cqe returns the place of a CQE.
 func (k *Kernel) cqe(index uint32) *abi.Io_uring_cqe {
 	i := index & (k.rings.cqSize - 1)
 	return (*abi.Io_uring_cqe)(unsafe.Add(k.rings.base, cqesAt+uintptr(i)*unsafe.Sizeof(abi.Io_uring_cqe{})))
 }
 
-// pointer turns a number that an entry carries into an address.
+// pointer turns a number in an entry into an address.
 func pointer(addr uint64) unsafe.Pointer {
 	p := uintptr(addr)
 	return *(*unsafe.Pointer)(unsafe.Pointer(&p))
