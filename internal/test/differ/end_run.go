@@ -129,7 +129,7 @@ var setDeadline = &verb{"x%[1]d.SetDeadline(%[6]d)", func(x *actor, s *Step) str
 	panic(noObject(s.O))
 }}
 
-// readDeadline is what sets the deadline of those who wait for input.
+// readDeadline returns the method that sets the deadline of calls that wait for input, or nil if v has none.
 func readDeadline(v any) Deadline {
 	switch v := v.(type) {
 	case interface{ SetReadDeadline(t time.Time) error }:

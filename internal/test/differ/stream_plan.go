@@ -289,7 +289,7 @@ func planRead(g *planner, r record) {
 
 func (g *planner) read(a int, c *conn, n, how int) {
 	piece := max(1+n*7%4000, n/500)
-	if c.on != 0 { // each piece is a ReadFull, and the number of turns is bounded
+	if c.on != 0 { // many ReadFulls: more than may end in one turn
 		piece = 1 + n/300
 	}
 	g.do(a, read, Step{O: c.id, How: how, Name: readNames[how], N: piece, Segs: c.in.take(n)}, c.reading()...)

@@ -136,7 +136,7 @@ func (h *harness) finish() {
 		}
 	}
 	if h.Failed() || kept {
-		return // any more faults would only follow from this one
+		return // further faults would only follow from these
 	}
 	if n := h.slab.Used(); n != 0 {
 		h.Errorf("%d slots in use after Close", n)

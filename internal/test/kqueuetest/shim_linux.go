@@ -45,7 +45,7 @@ type Oddities struct {
 	ETIMEDOUT int  // a wait fails with ETIMEDOUT, as it sometimes does on Darwin
 	Spurious  int  // events without a cause, with marks of knotes that exist, with earlier marks and with none
 	DeadPipe  bool // EBADF where other systems return EPIPE
-	PipeRead  bool // that a pipe has no reader is reported to a read filter on its end for writing, and not to a write filter
+	PipeRead  bool // a pipe without a reader is reported to a read filter on its writing end, and to no write filter
 	DeafFIFO  bool // the end of a FIFO is not reported, and Ends returns false for FIFOs
 	FullPipe  bool // a pipe that is full, and was full when it was last reported, counts as not read since
 }

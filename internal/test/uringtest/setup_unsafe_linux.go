@@ -153,7 +153,7 @@ func (k *Kernel) Close(fd int) syscall.Errno {
 		}
 	})
 	clear(k.groups)
-	for _, fd := range k.kept { // by that the program learns that nothing is under way any more
+	for _, fd := range k.kept { // their close tells the program that no request is under way
 		sys.Close(fd)
 	}
 	if err := unix.Close(k.epoll); err != nil {
