@@ -176,8 +176,8 @@ func Recv[T any](t testing.TB, what string, ch <-chan T) T {
 	return v
 }
 
-// Done waits until ch is closed or a value comes, and reports which of success or failure it was. If patience runs out
-// it marks the test as failed without ending it, so any goroutine may call it.
+// Done waits until ch is closed or a value comes, and reports whether that happened. If patience runs out, it marks the
+// test as failed without ending it, so any goroutine may call it.
 func Done[T any](t testing.TB, what string, ch <-chan T) bool {
 	t.Helper()
 	_, err := Receive(ch)

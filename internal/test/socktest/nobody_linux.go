@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// Refusing returns a loopback address that refuses connections until the test ends. Its port is bound but does not
-// listen. A free port would not do: the kernel may give it to the next socket, even to the test's own server.
+// Refusing returns a loopback address that refuses connections until the test ends. Its port is bound, but no
+// socket listens on it. A free port would not do: the kernel may give it to the next socket, even to the test's own
+// server.
 func Refusing(t testing.TB) string {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
