@@ -252,6 +252,35 @@ func TestContextBehindHandshake(t *testing.T) {
 	})
 }
 
+// Before Go 1.26 the caller of a handshake waits until the connection is closed, if the context ends: a task does so on
+// the thread of the connection's loop.
+func TestContextClosesBesideItsLoop(t *testing.T) {
+	t.Parallel()
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		socktest.OnLoop(t, cfg, func(l *ringo.Loop) {
+			for _, wrap := range []func(c net.Conn) net.Conn{
+				func(c net.Conn) net.Conn { return c },
+				func(c net.Conn) net.Conn { return struct{ net.Conn }{c} },
+			} {
+				raw, peer := connect(t, l)
+				c := socktls.Server(wrap(raw), serverConfig())
+				closed := make(chan error, 1)
+				go func() { closed <- c.CloseBelow() }()
+				if !patience.Done(t, "the Close, whose end the loop's thread waits for", closed) {
+					continue
+				}
+				socktest.Offloaded(t, l, func() error {
+					if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
+						t.Errorf("the peer reads %v", err)
+					}
+					return peer.Close()
+				})
+				raw.Close()
+			}
+		})
+	})
+}
+
 func TestRenegotiationIsRefused(t *testing.T) {
 	config := clientConfig()
 	config.Renegotiation = tls.RenegotiateOnceAsClient

@@ -6,7 +6,9 @@
 // reply to a KeyUpdate. For goroutines that is a short wait. But a task that writes to a slow peer parks with the mutex
 // locked, and a task of the same loop that reads then blocks the loop's thread, on which the writer would have to
 // continue. So a peer that stops reading and sends one bad record freezes the loop for good. So can two tasks whose
-// first calls both start the handshake. A tls.Conn used by one task alone is safe.
+// first calls both start the handshake. Before Go 1.26 the caller of tls.Conn.HandshakeContext whose context ends waits
+// until the connection is closed: a task freezes its loop, which has to close it. Otherwise a tls.Conn used by one task
+// alone is safe.
 //
 // A [Conn] of this package is a tls.Conn in which no task parks while tls holds a lock that another caller may need:
 //

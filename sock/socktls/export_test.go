@@ -13,5 +13,8 @@ func (c *Conn) Reply(p []byte) error {
 	return err
 }
 
+// CloseBelow is what tls calls when the context of a handshake ends.
+func (c *Conn) CloseBelow() error { return (*below)(c).Close() }
+
 // Secured is how many bytes are secured and not sent.
 func (c *Conn) Secured() int { return len(*c.out.secured) }

@@ -100,8 +100,17 @@ func (b *below) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Close closes the connection below, for a context that ends the handshake.
-func (b *below) Close() error { return b.conn.Close() }
+// Close closes the connection below, for a context that ends the handshake. It does not wait: before Go 1.26 the caller
+// of the handshake waits for Close, and may be a task, on whose loop the connection is closed. HandshakeContext returns
+// the context's error, and nobody gets that of the close.
+func (b *below) Close() error {
+	if soon, ok := b.conn.(interface{ CloseSoon() }); ok {
+		soon.CloseSoon()
+	} else {
+		go b.conn.Close()
+	}
+	return nil
+}
 
 func (b *below) LocalAddr() net.Addr               { return b.conn.LocalAddr() }
 func (b *below) RemoteAddr() net.Addr              { return b.conn.RemoteAddr() }
