@@ -19,14 +19,13 @@ import (
 //
 // Readers take turns in the order of their arrival. Writers do the same, and each writes all of its bytes in its turn.
 type Conn struct {
-	tls      *tls.Conn // on top of below
-	conn     net.Conn
-	refused  error       // why the handshake fails at once
-	done     atomic.Bool // the handshake is done: below collects what tls writes
-	closed   atomic.Bool
-	inWrite  atomic.Bool // a Write has the writers' turn
-	shutdown atomic.Bool // CloseWrite was called
-	came     borders     // where in a record tls's input stands
+	tls     *tls.Conn // on top of below
+	conn    net.Conn
+	refused error       // why the handshake fails at once
+	done    atomic.Bool // the handshake is done: below collects what tls writes
+	closed  atomic.Bool
+	inWrite atomic.Bool // a Write has the writers' turn
+	came    borders     // where in a record tls's input stands
 
 	// A caller that parks holds one of these locks, and the locks of tls that belong to it: a reader holds tls's input
 	// lock, which no other caller needs; the caller that does the handshake holds all locks of tls.
@@ -189,11 +188,9 @@ func (c *Conn) buffers() bool {
 	return ok
 }
 
-// notifyClose sends close_notify. The caller has the writers' turn.
+// notifyClose sends close_notify, once; later calls return the same error, which is tls's or output's. The caller has
+// the writers' turn.
 func (c *Conn) notifyClose() error {
-	if !c.shutdown.CompareAndSwap(false, true) {
-		return c.tls.CloseWrite() // returns the error of the first
-	}
 	err := c.tls.CloseWrite()
 	if e := c.drain(); err == nil {
 		err = e

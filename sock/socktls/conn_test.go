@@ -546,3 +546,25 @@ func TestHTTP(t *testing.T) {
 		})
 	})
 }
+
+// Each CloseWrite behind one that has failed fails, too, and so does Close.
+func TestCloseWriteFails(t *testing.T) {
+	t.Parallel()
+	eachCallers(t, func(t *testing.T, l *ringo.Loop, _, write starter) {
+		c, peer := pair(t, l, serverConfig())
+		defer peer.Close()
+		far := asGoroutine(l)(func() { tls.Client(peer, clientConfig()).Handshake() })
+		write(func() {
+			if err := c.Handshake(); err != nil {
+				t.Error(err)
+			}
+			c.SetWriteDeadline(time.Unix(1, 0))
+			for _, end := range []func() error{c.CloseWrite, c.CloseWrite, c.Close} {
+				if err := end(); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error(err)
+				}
+			}
+		})()
+		far()
+	})
+}
