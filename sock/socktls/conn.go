@@ -121,11 +121,11 @@ func (c *Conn) Read(p []byte) (int, error) {
 			return 0, c.noTurn("read", err)
 		}
 	}
+	defer c.reading.Unlock() // also if a function of the Config does not return
 	n, err := c.tls.Read(p)
 	if err != nil || c.out.any.Load() {
 		err = c.afterRead(n, err)
 	}
-	c.reading.Unlock()
 	return n, err
 }
 
@@ -133,7 +133,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 // small writes that a sock.Conn buffers (see sock.Conn.Write), and does the handshake if necessary. p is not kept. A
 // failed Write, even one that failed by a deadline, breaks the stream: all later ones fail with its error. Any
 // goroutine may call it.
-func (c *Conn) Write(p []byte) (n int, err error) {
+func (c *Conn) Write(p []byte) (int, error) {
 	if c.closed.Load() {
 		return 0, net.ErrClosed
 	}
@@ -145,15 +145,13 @@ func (c *Conn) Write(p []byte) (n int, err error) {
 			return 0, c.noTurn("write", err)
 		}
 	}
+	defer c.endWrite()
 	c.inWrite.Store(true)
+	defer c.inWrite.Store(false)
 	if c.closed.Load() { // checked after the store: see lockToClose
-		err = net.ErrClosed
-	} else {
-		n, err = c.write(p)
+		return 0, net.ErrClosed
 	}
-	c.inWrite.Store(false)
-	c.endWrite()
-	return n, err
+	return c.write(p)
 }
 
 // CloseWrite sends close_notify, so that the peer reads the end of the stream. Later Writes fail; the underlying
@@ -168,12 +166,11 @@ func (c *Conn) CloseWrite() error {
 	if err := c.writing.LockContext(context.Background()); err != nil {
 		return c.noTurn("write", err)
 	}
+	defer c.endWrite()
 	if !c.buffers() {
 		c.conn.SetWriteDeadline(time.Now().Add(notifyPatience))
 	}
-	err := c.notifyClose()
-	c.endWrite()
-	return err
+	return c.notifyClose()
 }
 
 var errEarlyCloseWrite = errors.New("tls: CloseWrite called before handshake complete")

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -15,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -567,4 +569,101 @@ func TestCloseWriteFails(t *testing.T) {
 		})()
 		far()
 	})
+}
+
+// A function of the Config that does not return from a Read or a Write keeps nobody else waiting, and breaks nothing.
+func TestConfigDoesNotReturn(t *testing.T) {
+	t.Parallel()
+	for name, end := range map[string]func(){"panic": func() { panic("oops") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			eachCallers(t, func(t *testing.T, l *ringo.Loop, read, write starter) {
+				raw, peer := connect(t, l)
+				defer peer.Close()
+				config := clientConfig()
+				config.ClientSessionCache = unkept(end)
+				c := socktls.Client(raw, config)
+				far := asGoroutine(l)(func() { echoOf(t, tls.Server(peer, serverConfig())) })
+				read(func() {
+					defer func() { recover() }()
+					c.Read(make([]byte, 1))
+					t.Error("Read returned without having kept the ticket")
+				})()
+				write(func() { c.Write([]byte("x")) })()
+				read(func() {
+					if n, err := c.Read(make([]byte, 2)); n != 1 || err != nil {
+						t.Errorf("Read = %d, %v", n, err)
+					}
+				})()
+				c.Close()
+				far()
+
+				raw, peer = connect(t, l)
+				defer peer.Close()
+				config = only(tls.VersionTLS12, clientConfig())
+				config.CipherSuites = []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA}
+				random := &endingRand{}
+				config.Rand = random
+				c = socktls.Client(raw, config)
+				server := serverConfig()
+				server.CipherSuites = config.CipherSuites
+				far = asGoroutine(l)(func() { echoOf(t, tls.Server(peer, server)) })
+				write(func() {
+					defer func() { recover() }()
+					if err := c.Handshake(); err != nil {
+						t.Error(err)
+					}
+					random.end = end
+					c.Write([]byte("x"))
+					t.Error("Write returned without randomness")
+				})()
+				random.end = nil
+				write(func() {
+					if n, err := c.Write([]byte("x")); n != 1 || err != nil {
+						t.Errorf("Write = %d, %v", n, err)
+					}
+				})()
+				if n, err := c.Read(make([]byte, 2)); n != 1 || err != nil {
+					t.Errorf("Read = %d, %v", n, err)
+				}
+				if err := c.Close(); err != nil {
+					t.Error(err)
+				}
+				far()
+			})
+		})
+	}
+}
+
+// unkept is a cache that ends whoever puts a ticket.
+type unkept func()
+
+func (unkept) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
+func (u unkept) Put(string, *tls.ClientSessionState)      { u() }
+
+// endingRand is a source of randomness that ends whoever reads it, once it has an end.
+type endingRand struct{ end func() }
+
+func (r *endingRand) Read(p []byte) (int, error) {
+	if r.end != nil {
+		r.end()
+	}
+	return rand.Read(p)
+}
+
+// echoOf sends back what comes until close_notify.
+func echoOf(t *testing.T, c *tls.Conn) {
+	p := make([]byte, 10)
+	for {
+		n, err := c.Read(p)
+		if err == io.EOF {
+			return
+		}
+		if err == nil {
+			_, err = c.Write(p[:n])
+		}
+		if err != nil {
+			t.Errorf("the peer: %v", err)
+			return
+		}
+	}
 }

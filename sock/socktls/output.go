@@ -237,8 +237,8 @@ func (c *Conn) sendReplies() {
 		return
 	}
 	send := func() {
+		defer c.endWrite()
 		c.drain() // the next writer gets the error
-		c.endWrite()
 	}
 	if l, _ := loop.Current(); l != nil {
 		(*ringo.Loop)(l).Go(send)
