@@ -2,6 +2,7 @@ package sock
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -15,6 +16,7 @@ import (
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
 	"ringo/internal/op"
+	"ringo/internal/posix"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
 )
@@ -212,7 +214,9 @@ func (c carrying) Value(key any) any {
 }
 
 // connect makes a connection to one address. If a socket has become its own peer, which can happen when the dialled
-// port is one that the kernel gives out, connect tries again.
+// port is one that the kernel gives out, connect tries again; also if the kernel had no address to give, which some
+// kernels say without cause, see spuriousENOTAVAIL in package net. A port that the program has chosen is for one try:
+// it may be the peer's on purpose.
 func (d *Dialer) connect(l *loop.Loop, network string, local localEnd, ap netip.AddrPort, end time.Time,
 	trace *dial.Trace) (c *Conn, err error) {
 	if trace != nil {
@@ -225,14 +229,18 @@ func (d *Dialer) connect(l *loop.Loop, network string, local localEnd, ap netip.
 		if err == nil {
 			c, err = d.connectOnce(l, at, ap, end)
 		}
+		last := at.Port() != 0 || try == tries
 		if err != nil {
+			if !last && errors.Is(err, posix.EADDRNOTAVAIL) {
+				continue
+			}
 			return nil, local.fail(network, tcpAddr(ap), err)
 		}
 		c.laddr = shared(network, nameOf(l, c.core.FD(), kernel.Kernel.Getsockname))
 		if ap.Addr().IsUnspecified() {
 			c.raddr = nameOf(l, c.core.FD(), kernel.Kernel.Getpeername)
 		}
-		if c.laddr.AddrPort != c.raddr || try == tries {
+		if c.laddr.AddrPort != c.raddr || last {
 			c.setAtBirth(keepAlive(d.KeepAlive, d.KeepAliveConfig))
 			return c, nil
 		}

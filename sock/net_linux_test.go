@@ -68,6 +68,43 @@ func TestNetSelfConnect(t *testing.T) {
 	})
 }
 
+// A program may dial itself from a port of its choice: that is no chance, and gives a connection, as in package net.
+func TestNetSelfConnectAsked(t *testing.T) {
+	eachDialer(t, func(t *testing.T, l *ringo.Loop, dial func(sock.Dialer, string, string) (*sock.Conn, error)) {
+		own := net.TCPAddrFromAddrPort(netip.MustParseAddrPort(freeAddr(t)))
+		c, err := dial(sock.Dialer{LocalAddr: own}, "tcp", own.String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		p := make([]byte, 5)
+		if _, err := c.Write([]byte("hello")); err != nil {
+			t.Error(err)
+		}
+		if _, err := io.ReadFull(c, p); err != nil || string(p) != "hello" {
+			t.Errorf("read %q, %v", p, err)
+		}
+	})
+}
+
+// A dial that fails for lack of a local address tries as often as package net's.
+func TestNetDialAgain(t *testing.T) {
+	eachDialer(t, func(t *testing.T, l *ringo.Loop, dial func(sock.Dialer, string, string) (*sock.Conn, error)) {
+		for _, port := range []int{0, 1234} {
+			foreign := &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: port} // of nobody, RFC 5737
+			tries := 0
+			count := func(string, string, syscall.RawConn) error { tries++; return nil }
+			_, want := (&net.Dialer{LocalAddr: foreign, Control: count}).Dial("tcp", "127.0.0.1:1")
+			wanted := tries
+			tries = 0
+			_, err := dial(sock.Dialer{LocalAddr: foreign, Control: count}, "tcp", "127.0.0.1:1")
+			if fmt.Sprint(err) != fmt.Sprint(want) || tries != wanted {
+				t.Errorf("from port %d: %d tries and %v, want %d and %v", port, tries, err, wanted, want)
+			}
+		}
+	})
+}
+
 // A link-local address needs its zone, which addresses then show.
 func TestNetZone(t *testing.T) {
 	addr := linkLocal(t)
