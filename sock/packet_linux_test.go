@@ -219,6 +219,44 @@ func TestPacketSegments(t *testing.T) {
 	})
 }
 
+// Segments that are too long for the kernel to cut are sent, or refused, as a Write's datagrams are.
+func TestPacketSegmentsAsWrite(t *testing.T) {
+	anywhere(t, "udp4", "127.0.0.1:0", func(t *testing.T, s *sock.PacketConn, do func(f func())) {
+		to := listenPacket(t, s.Loop(), "udp4", "127.0.0.1:0")
+		defer to.Close()
+		if err := to.SetReadBuffer(1 << 20); err != nil {
+			t.Fatal(err)
+		}
+		const longest = 65507
+		for _, size := range []int{32744, 65487, 65488, longest} {
+			do(func() {
+				if n, err := s.WriteSegments(make([]byte, size+7), size, portOf(to)); n != size+7 || err != nil {
+					t.Errorf("segments of %d: %d, %v", size, n, err)
+					return
+				}
+				for _, want := range []int{size, 7} {
+					if n, err := to.Read(make([]byte, 1<<16)); n != want || err != nil {
+						t.Errorf("segments of %d: read %d, %v, want %d", size, n, err, want)
+					}
+				}
+			})
+		}
+		do(func() {
+			p := make([]byte, longest+1)
+			_, want := s.WriteToUDPAddrPort(p, portOf(to))
+			for _, size := range []int{-1, 0, len(p), 1 << 20} {
+				n, err := s.WriteSegments(p, size, portOf(to))
+				var of *net.OpError
+				if n != 0 || !errors.Is(err, posix.EMSGSIZE) || !errors.As(err, &of) {
+					t.Errorf("segments of %d: %d, %v, want %v", size, n, err, want)
+				} else if as := want.(*net.OpError); of.Op != as.Op || fmt.Sprint(of.Addr) != as.Addr.String() {
+					t.Errorf("segments of %d: %v, want %v", size, err, want)
+				}
+			}
+		})
+	})
+}
+
 // joining is a kernel that does something before a call that has set UDP_GRO returns.
 type joining struct {
 	kernel.Kernel

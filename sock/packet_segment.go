@@ -36,15 +36,15 @@ const (
 // then on the datagrams, including these, are sent one by one, and GSO returns false. It parks while the socket has no
 // room; the kernel may use p until WriteSegments returns. Any goroutine may call it.
 func (c *PacketConn) WriteSegments(p []byte, size int, addr netip.AddrPort) (int, error) {
-	if size <= 0 || size > segmentBytes {
-		return 0, c.failTo(&sendmsg{}, callError("sendmsg", -sys.EMSGSIZE))
+	if size <= 0 {
+		return 0, c.failTo(&sendmsg{named: true, to: addr}, callError("sendmsg", -sys.EMSGSIZE))
 	}
 	plainly := false
 	n := 0
 	for n < len(p) {
 		piece, oob := p[n:min(len(p), n+size)], []byte(nil)
-		if !plainly && c.GSO() && len(p)-n > size {
-			piece = p[n:min(len(p), n+size*min(segmentsMax, segmentBytes/size))]
+		if several := min(segmentsMax, segmentBytes/size); !plainly && several > 1 && c.GSO() && len(p)-n > size {
+			piece = p[n:min(len(p), n+size*several)]
 			oob = c.cutter(size)
 		}
 		k, _, err := c.WriteMsgUDPAddrPort(piece, oob, addr)
