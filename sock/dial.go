@@ -83,8 +83,9 @@ func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 
 // DialContext is like Dial, but ends with the context: the error then matches context.Canceled or
 // context.DeadlineExceeded, and the context's cause (errors.Is). The resolver gets the context's values, and
-// net/http/httptrace sees look-ups and connects; ConnectStart and ConnectDone run on the loop and must not wait. The
-// connection belongs to l. Any goroutine may call it; a task parks.
+// net/http/httptrace sees look-ups and connects. ConnectStart and ConnectDone run on the loop, DNSDone on the loop or
+// on a goroutine that the loop waits for, so none of them may wait. The connection belongs to l. Any goroutine may call
+// it; a task parks.
 func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, error) {
 	if err := dial.Ended(ctx); err != nil {
 		return nil, dial.NotBegun(network, address, err)

@@ -102,7 +102,7 @@ func (x *pipelined[T]) DescribeWait(t *loop.Task, d *loop.Wait) {
 	d.Op, d.Peer = "Pipeline.Call", atrest.Peer(x.of.own)
 }
 
-// A LostError is the error of a call whose connection ended before the reply came, or before the call.
+// A LostError is the error of a call whose connection ended before the reply was read, or before the call.
 type LostError struct {
 	// Sent says that the server may have received the request, or a part of it, and may have acted on it. If Sent is
 	// false, the call can be repeated, whatever it does.

@@ -47,8 +47,8 @@ type Pool struct {
 	// so that connections made together do not end together.
 	MaxAge time.Duration
 	// Check is called before Get returns a connection that was at rest for CheckAfter or longer. If it fails, the Pool
-	// ends the connection and tries the next. Check may wait, for five seconds at most. nil means that there is no
-	// check.
+	// ends the connection and tries the next. Check may wait, for five seconds at most. If a goroutine called Get, the
+	// connection has no deadlines after Check. nil means that there is no check.
 	//
 	// Check is for servers that died silently. Without it, too, Get never returns a connection once the loop knows that
 	// the server has closed it, or that bytes have come; the loop learns this within a turn, without a read. But a
