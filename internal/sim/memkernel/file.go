@@ -1,6 +1,7 @@
 package memkernel
 
 import (
+	"math"
 	"slices"
 
 	"ringo/internal/sys"
@@ -29,6 +30,9 @@ func (h *Host) fileAt(fd int32) (*file, int32) {
 	return f, res
 }
 
+// beyond reports whether there is no number for the end of a range.
+func beyond(off, n int64) bool { return n > math.MaxInt64-off }
+
 // read reads into slices, at an offset or at the position.
 func (f *file) read(bufs [][]byte, off int64) int32 {
 	switch {
@@ -42,6 +46,9 @@ func (f *file) read(bufs [][]byte, off int64) int32 {
 		at = f.at
 	}
 	most := size(bufs)
+	if beyond(at, int64(most)) {
+		return -sys.EINVAL
+	}
 	can := f.readable(at, most)
 	if can == 0 && most > 0 && at < f.size {
 		return -sys.EIO
@@ -71,11 +78,14 @@ func (f *file) write(bufs [][]byte, off int64) int32 {
 	if off < 0 {
 		at = f.at
 	}
+	if beyond(at, int64(size(bufs))) {
+		return -sys.EINVAL
+	}
 	if f.o.flags&sys.OAppend != 0 {
 		at = f.size
 	}
 	n := 0
-	if at+int64(size(bufs)) > fileMax {
+	if at > fileMax-int64(size(bufs)) {
 		return -int32(sys.EFBIG)
 	}
 	most := f.h.part(FileWrite, size(bufs))
@@ -261,7 +271,7 @@ func (h *Host) SyncRange(fd int32, off, n int64, flags int) int32 {
 	switch _, res := h.fileAt(fd); {
 	case res < 0:
 		return res
-	case flags&^all != 0, off < 0, n < 0:
+	case flags&^all != 0, off < 0, n < 0, beyond(off, n):
 		return -sys.EINVAL
 	case flags&(sys.SyncRangeWaitBefore|sys.SyncRangeWaitAfter) == 0:
 		return 0
