@@ -11,7 +11,15 @@ import (
 )
 
 // Disk configures the delays and faults of a host's disk. The zero Disk takes no time and never fails. A crash keeps
-// synced data; each sector of 512 bytes and each change of a name that was not synced may be lost or kept.
+// synced data; each sector of 512 bytes and each change of a name that was not synced may be lost or kept. Of a sector
+// or a length that has changed several times since, an earlier version may be kept, so a log may end in the middle of a
+// record. A truncation is kept as a whole, or undone with everything that was written behind its end.
+//
+// Calls make durable what they do on Linux, and no more: Sync of a file its data, mode, owner and attributes, Sync of
+// a directory its names, Datasync no mode, owner or attributes, a write with O_DSYNC its pages, SyncRange nothing.
+// After a failed Sync of a file a part of the data is on the disk, and the next one does not fail, but does not write
+// the rest either. Names are not lost: the next Sync of their directory writes them. On Linux most file systems would
+// be read-only by then, and it would fail, too.
 //
 // Reads are those of a File, by any call: Read and ReadAt, a sendfile to a connection, the reading half of CopyFile.
 // Writes are those of a File, including copies from a connection or file. Syncs are Sync, Datasync, a SyncRange that
@@ -22,8 +30,8 @@ import (
 // time.
 //
 // Statfs reports Capacity and how much of it is free. Space freed by a removal or truncation is free at once, even
-// before a sync; but when it is needed the disk first writes all changes of names and the truncated files, as a
-// journaling file system does. So files never have more than Capacity together, not even after a crash.
+// before a sync; but when it is needed the disk first writes all changes of names and all truncations, but no data, as
+// a journaling file system does. So files never have more than Capacity together, not even after a crash.
 type Disk struct {
 	Latency   time.Duration // of a read, a write or a call on a name
 	Sync      time.Duration // of a sync
@@ -32,7 +40,7 @@ type Disk struct {
 	Quota     int64         // bytes, beyond which the error is EDQUOT; 0: no limit
 	FailRead  float64       // fraction of reads that fail with EIO
 	FailWrite float64       // of writes
-	FailSync  float64       // of syncs; the data is not written, and the next sync does not report that
+	FailSync  float64       // of syncs, which then write a part of the data
 	Short     float64       // fraction of reads and writes that are short
 	Decay     float64       // of reads that find a sector unreadable, from then on until it is overwritten
 }

@@ -13,6 +13,7 @@ const (
 	OExcl      = unix.O_EXCL
 	OTrunc     = unix.O_TRUNC
 	ODsync     = unix.O_DSYNC
+	OSync      = unix.O_SYNC
 	ONoctty    = unix.O_NOCTTY
 	ODirectory = unix.O_DIRECTORY
 	ONofollow  = unix.O_NOFOLLOW

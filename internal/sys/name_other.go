@@ -11,6 +11,7 @@ const (
 	OExcl      = syscall.O_EXCL
 	OTrunc     = syscall.O_TRUNC
 	ODsync     = syscall.O_SYNC
+	OSync      = syscall.O_SYNC
 	ONoctty    = 1 << 24
 	ONofollow  = 1 << 25
 	OCloexec   = 1 << 26

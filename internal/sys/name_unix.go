@@ -20,6 +20,7 @@ const (
 	OExcl      = unix.O_EXCL
 	OTrunc     = unix.O_TRUNC
 	ODsync     = unix.O_SYNC
+	OSync      = unix.O_SYNC
 	ONoctty    = unix.O_NOCTTY
 	ODirectory = unix.O_DIRECTORY
 	ONofollow  = unix.O_NOFOLLOW

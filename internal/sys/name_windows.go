@@ -25,6 +25,7 @@ const (
 	OTmpfile   = 0x400000 | ODirectory
 	OLargefile = 0
 	ODsync     = syscall.O_SYNC
+	OSync      = syscall.O_SYNC
 	ONoctty    = 0x100
 	ODirect    = 1 << 30 // refused
 )

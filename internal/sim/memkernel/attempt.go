@@ -9,7 +9,9 @@ import (
 func (h *Host) Attempt(o *op.Op) int32 {
 	if res := h.fails(o); res != 0 {
 		if o.Code == op.Sync {
-			h.loseWrites(o.FD.Sys())
+			if f, bad := h.fileAt(o.FD.Sys()); bad == 0 {
+				f.failSync(0, pagesMax)
+			}
 		}
 		return res
 	}
@@ -62,7 +64,7 @@ func (h *Host) Attempt(o *op.Op) int32 {
 		if res < 0 {
 			return res
 		}
-		f.sync()
+		f.sync(o.CallFlags != op.DataOnly)
 		return 0
 	case op.Allocate:
 		f, res := h.fileAt(o.FD.Sys())

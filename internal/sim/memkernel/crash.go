@@ -3,19 +3,7 @@ package memkernel
 import (
 	"maps"
 	"slices"
-
-	"ringo/internal/sim/world"
 )
-
-// platter is what is certainly on the disk of an inode.
-type platter struct {
-	pages    map[int64]*page
-	reserved extents
-	size     int64
-	dirty    map[int64]bool // pages that were changed, or removed, since
-	names    entries        // of a directory
-	facts    facts
-}
 
 // nameChange is what one call does to names: all of it or nothing is on the disk.
 type nameChange struct{ parts []namePart }
@@ -59,14 +47,6 @@ func (t *touched) precedes(c *nameChange) bool {
 	})
 }
 
-// soil records that a page has changed.
-func (n *inode) soil(at int64) {
-	if n.platter.dirty == nil {
-		n.platter.dirty = map[int64]bool{}
-	}
-	n.platter.dirty[at] = true
-}
-
 // change makes a change of names that a crash keeps or undoes as a whole.
 func (h *Host) change(make func()) {
 	h.now = new(nameChange)
@@ -92,38 +72,6 @@ func (h *Host) noteName(dir *inode, name string, is *inode, gone bool) {
 		return
 	}
 	h.now.parts = append(h.now.parts, p)
-}
-
-// sync writes a file, or the names in a directory. Only a sync of its directory writes a file's name.
-func (f *file) sync() {
-	if f.isDir() {
-		f.h.syncNames(f.inode)
-		f.platter.facts = f.facts()
-		return
-	}
-	f.inode.sync()
-}
-
-func (n *inode) sync() {
-	p := &n.platter
-	for at := range p.dirty {
-		p.write(at, n.pages[at])
-	}
-	clear(p.dirty)
-	p.size, p.reserved, p.facts = n.size, n.reserved, n.facts()
-}
-
-// write puts a page on the disk; nil removes it.
-func (p *platter) write(at int64, pg *page) {
-	if pg == nil {
-		delete(p.pages, at)
-		return
-	}
-	if p.pages == nil {
-		p.pages = map[int64]*page{}
-	}
-	on := *pg
-	p.pages[at] = &on
 }
 
 // syncNames writes all changes that concern a directory, and earlier changes that they need.
@@ -158,13 +106,6 @@ func (c *nameChange) write() {
 	}
 }
 
-// loseWrites has the effect of a failed fsync: what should have been written counts as written, but is not.
-func (h *Host) loseWrites(fd int32) {
-	if f, res := h.fileAt(fd); res == 0 {
-		clear(f.platter.dirty)
-	}
-}
-
 // free frees the pages of a file that has no name and is not open. Unsynced pages stay in memory as long as a crash
 // could undo the removal of the name.
 func (n *inode) free() {
@@ -172,12 +113,9 @@ func (n *inode) free() {
 	maps.DeleteFunc(n.pages, func(at int64, _ *page) bool { return !n.platter.dirty[at] })
 }
 
-// sector is the unit that a disk writes as a whole.
-const sector = 512
-
 // Crash ends everything that runs on the host at once, as a power cut does. Peers hear nothing; what they send is lost
 // until Restart. The disk keeps what was synced, and random parts of the rest: each change of a name or nothing of it,
-// each sector of a page or what was there before.
+// each sector of a page or what it was before, a file's length or one that it had before.
 func (h *Host) Crash() {
 	sockets := h.sockets()
 	for _, s := range sockets {
@@ -224,7 +162,7 @@ func (n *inode) recover(seen map[*inode]bool) {
 	n.recoverFacts()
 	if !n.isDir() {
 		n.nlink = 1
-		n.tear(n.h.w)
+		n.tear()
 		n.h.used += n.space()
 		return
 	}
@@ -246,49 +184,6 @@ func (n *inode) recoverFacts() {
 		p.facts = now
 	}
 	n.mode, n.uid, n.gid, n.attrs = p.facts.mode, p.facts.uid, p.facts.gid, slices.Clone(p.facts.attrs)
-}
-
-// tear makes a file what a crash leaves of it.
-func (n *inode) tear(w *world.World) {
-	p := &n.platter
-	if (p.size != n.size || !slices.Equal(p.reserved, n.reserved)) && w.Chance(0.5) {
-		p.size, p.reserved = n.size, n.reserved
-	}
-	for _, at := range slices.Sorted(maps.Keys(p.dirty)) {
-		was, is := p.pages[at], n.pages[at]
-		if is == nil { // a page is removed as a whole, and one behind the end together with the change of the size
-			if at*pageSize < n.size && w.Chance(0.5) {
-				p.write(at, nil)
-			}
-			continue
-		}
-		if was == nil {
-			was = new(page)
-		}
-		left := *was
-		for from := 0; from < pageSize; from += sector {
-			if w.Chance(0.5) {
-				copy(left[from:from+sector], is[from:])
-			}
-		}
-		p.write(at, &left)
-	}
-	p.dirty = nil
-	n.size = p.size
-	n.pages = map[int64]*page{}
-	for at, pg := range p.pages {
-		if at*pageSize >= n.size {
-			delete(p.pages, at)
-			continue
-		}
-		if end := n.size - at*pageSize; end < pageSize {
-			clear(pg[end:]) // bytes behind the end read as zeros when the file grows
-		}
-		on := *pg
-		n.pages[at] = &on
-	}
-	p.reserved = p.reserved.unwritten(n)
-	n.reserved = p.reserved
 }
 
 // vanish ends a socket without telling its peer.

@@ -295,36 +295,6 @@ func TestTreesStayTrees(t *testing.T) {
 	}
 }
 
-// An fsync that fails loses what it was to write, and the next one does not tell.
-func TestFailedSync(t *testing.T) {
-	d := newDisk(t, 1)
-	fd := d.open("/data/log", sys.OCreat|sys.ORdwr)
-	d.syncDir("/data")
-	d.write(fd, []byte("first "), 0)
-	d.sync(fd)
-	d.write(fd, []byte("second"), 6)
-	d.h.Fail = func(o *op.Op) int32 {
-		if o.Code == op.Sync {
-			return -sys.EIO
-		}
-		return 0
-	}
-	if res := d.sync(fd); res != -sys.EIO {
-		t.Fatalf("a sync = %d", res)
-	}
-	d.h.Fail = nil
-	if res := d.sync(fd); res != 0 {
-		t.Fatalf("the next sync = %d", res)
-	}
-	if got, _ := d.content("/data/log"); got != "first second" {
-		t.Errorf("in memory there is %q", got)
-	}
-	d.crash()
-	if got, _ := d.content("/data/log"); strings.TrimRight(got, "\x00") != "first " {
-		t.Errorf("after a crash there is %q", got)
-	}
-}
-
 // What a file says of itself is after a crash what was synced of it, or what it was last; once it was synced, that.
 func TestUnsyncedFacts(t *testing.T) {
 	seen := map[string]int{}

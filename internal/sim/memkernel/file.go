@@ -103,7 +103,7 @@ func (f *file) write(bufs [][]byte, off int64) int32 {
 		return -f.h.full(1)
 	}
 	if f.syncs() {
-		if res := f.syncWrite(); res != 0 {
+		if res := f.syncWrite(at, at+int64(n)); res != 0 {
 			return res
 		}
 	}
@@ -195,8 +195,8 @@ func (f *file) zero(off, end int64) {
 		case to-from == pageSize:
 			f.drop(at)
 		default:
-			clear(f.pages[at][from:to])
 			f.soil(at)
+			clear(f.pages[at][from:to])
 		}
 	}
 }
@@ -268,7 +268,8 @@ func (h *Host) Resident(fd int32, off, n int64) int32 {
 // returns their errors.
 func (h *Host) SyncRange(fd int32, off, n int64, flags int) int32 {
 	const all = sys.SyncRangeWaitBefore | sys.SyncRangeWrite | sys.SyncRangeWaitAfter
-	switch _, res := h.fileAt(fd); {
+	f, res := h.fileAt(fd)
+	switch {
 	case res < 0:
 		return res
 	case flags&^all != 0, off < 0, n < 0, beyond(off, n):
@@ -276,9 +277,12 @@ func (h *Host) SyncRange(fd int32, off, n int64, flags int) int32 {
 	case flags&(sys.SyncRangeWaitBefore|sys.SyncRangeWaitAfter) == 0:
 		return 0
 	}
-	res := h.accesses(&plainSync)
-	if res != 0 {
-		h.loseWrites(fd)
+	if res = h.accesses(&plainSync); res != 0 {
+		to := int64(pagesMax)
+		if n > 0 {
+			to = (off + n + pageSize - 1) / pageSize
+		}
+		f.failSync(off/pageSize, to)
 	}
 	return res
 }

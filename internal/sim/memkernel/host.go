@@ -54,8 +54,9 @@ type Host struct {
 	// Lacks is called before a descriptor is made, and reports whether memory for it is short. nil: it is not.
 	Lacks func() bool
 	// Fail is called before each op, and before each receive, send, read, write and sync that is not an op, whose FD
-	// is nil. It returns a negated errno to make it fail, or 0. nil: nothing fails. After an fsync that failed so, the
-	// data that it should have written is in memory and will never be written, as on Linux.
+	// is nil. It returns a negated errno to make it fail, or 0. nil: nothing fails. After an fsync that failed so, all
+	// the data that it should have written is in memory, a part of it is on the disk, and the rest will never be
+	// written, as on Linux.
 	Fail func(o *op.Op) int32
 
 	timing bool          // Timed is under way

@@ -102,12 +102,16 @@ func (h *Host) WaitsForDisk(o *op.Op) bool {
 // syncs reports whether each write must be on the disk when it returns: O_DSYNC, which O_SYNC includes.
 func (f *file) syncs() bool { return f.o.flags&sys.ODsync != 0 }
 
-// syncWrite does the sync of a write to such a file.
-func (f *file) syncWrite() int32 {
+// syncWrite does the sync of a write to such a file. O_SYNC, which asks for more, writes what an fsync writes of facts.
+func (f *file) syncWrite(from, to int64) int32 {
+	from, to = from/pageSize, (to+pageSize-1)/pageSize
 	if res := f.h.accesses(&plainSync); res != 0 {
-		clear(f.platter.dirty)
+		f.failSync(from, to)
 		return res
 	}
-	f.sync()
+	f.syncPages(from, to)
+	if f.o.flags&sys.OSync == sys.OSync {
+		f.platter.facts = f.facts()
+	}
 	return 0
 }

@@ -10,8 +10,11 @@ const pageSize = 4096
 // page is a page of a file.
 type page [pageSize]byte
 
-// fileMax is the greatest length of a file.
-const fileMax = 1 << 43
+// fileMax is the greatest length of a file, and pagesMax how many pages that is.
+const (
+	fileMax  = 1 << 43
+	pagesMax = fileMax / pageSize
+)
 
 // readFrom copies from an offset on; unwritten parts read as zeros.
 func (n *inode) readFrom(p []byte, off int64) int {
@@ -108,10 +111,10 @@ func (n *inode) written() []int64 { return slices.Sorted(maps.Keys(n.pages)) }
 // drop removes a page.
 func (n *inode) drop(at int64) {
 	if n.pages[at] != nil {
+		n.soil(at)
 		delete(n.pages, at)
 		n.heal(at*pageSize, (at+1)*pageSize)
 		n.gives(1)
-		n.soil(at)
 	}
 }
 
@@ -124,13 +127,14 @@ func (n *inode) resize(size int64) {
 			}
 		}
 		if pg := n.pages[size/pageSize]; pg != nil {
-			clear(pg[size%pageSize:])
 			n.soil(size / pageSize)
+			clear(pg[size%pageSize:])
 		}
 	}
 	if size <= n.size { // for the same size, too: what is reserved behind the end is freed
-		n.reserve(n.reserved.without((size+pageSize-1)/pageSize, fileMax))
+		n.reserve(n.reserved.without((size+pageSize-1)/pageSize, pagesMax))
 	}
 	n.size = size
+	n.platter.cutTo = min(n.platter.cutTo, size)
 	n.changed()
 }

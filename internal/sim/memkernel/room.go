@@ -45,19 +45,14 @@ func (n *inode) gives(pages int64) {
 	}
 }
 
-// commit writes all changes of names, and the files that have freed pages.
+// commit writes all changes of names, and that files have freed pages.
 func (h *Host) commit() {
 	for i := range h.pending {
 		h.pending[i].write()
 	}
 	h.pending = nil
 	for _, n := range h.cuts {
-		n.sync()
-		for at := range n.platter.pages { // left by a failed sync
-			if n.pages[at] == nil {
-				delete(n.platter.pages, at)
-			}
-		}
+		n.commit()
 	}
 	h.forgetFreed()
 }
