@@ -24,10 +24,10 @@ import (
 // Reads are those of a File, by any call: Read and ReadAt, a sendfile to a connection, the reading half of CopyFile.
 // Writes are those of a File, including copies from a connection or file. Syncs are Sync, Datasync, a SyncRange that
 // waits, and each write to a file that is open with O_SYNC or O_DSYNC, which takes Latency and Sync. Opens, Stat,
-// Chmod, Truncate, Allocate, attributes, lists and other calls on names take Latency, and fail only if the disk is
-// full. Space that Allocate has reserved counts as used, and is available for writes until it is punched out, truncated
-// or removed; if the disk has too little space nothing changes. Seek, Conn.SendFile, locks, Advise and Close take no
-// time.
+// Chmod, Truncate, Allocate, attributes, lists and other calls on names take Latency, and have no faults. Names,
+// directories and attributes take no room, so a full disk takes more of them; an Allocate for which it has too little
+// changes nothing and fails. Space that Allocate has reserved counts as used, and is available for writes until it is
+// punched out, truncated or removed. Seek, Conn.SendFile, locks, Advise and Close take no time.
 //
 // Statfs reports Capacity and how much of it is free. Space freed by a removal or truncation is free at once, even
 // before a sync; but when it is needed the disk first writes all changes of names and all truncations, but no data, as
