@@ -28,31 +28,47 @@ func (w *Writer) run() {
 // writeOut writes out the entries of a queue. It joins several writes into one of at most w.join bytes.
 func (w *Writer) writeOut(q queue) {
 	for text, entries := q.text, q.entries; len(entries) > 0; {
-		if e := entries[0]; e.dropped > 0 {
-			_, err := w.put(w.cfg.Dropped(e.dropped, e.bytes))
-			w.went(0, 0, 1, err)
+		e := entries[0]
+		w.missing.dropped += e.dropped
+		w.missing.bytes += e.bytes
+		if w.missing.dropped > 0 {
+			w.tellMissing()
+		}
+		if e.dropped > 0 {
+			w.went(0, 0, 1, true)
 			entries = entries[1:]
 			continue
 		}
-		n, size := 1, entries[0].size
+		n, size := 1, e.size
 		for n < len(entries) && entries[n].dropped == 0 && size+entries[n].size <= w.join {
 			size += entries[n].size
 			n++
 		}
-		wrote, err := w.put(text[:size])
-		if err != nil && wrote > 0 { // those that are there whole have gone out, and those behind the torn one may yet
+		wrote := w.put(text[:size])
+		ok := wrote == size
+		if !ok { // those that are there whole have gone out, and those behind the torn one may yet
 			if n, size = whole(entries, wrote); n > 0 {
-				w.went(n, size, n, nil)
+				w.went(n, size, n, true)
 				text, entries = text[size:], entries[n:]
 			}
 			n, size = 1, entries[0].size
 		}
-		w.went(n, size, n, err)
+		w.went(n, size, n, ok)
 		text, entries = text[size:], entries[n:]
 	}
 }
 
-// whole returns how many entries are whole within the first bytes that were written, and their size.
+// tellMissing writes the text in place of dropped writes. If the output does not take it, it goes in front of the next
+// write.
+func (w *Writer) tellMissing() {
+	text := w.cfg.Dropped(w.missing.dropped, w.missing.bytes)
+	if w.put(text) == len(text) {
+		w.missing = entry{}
+	}
+}
+
+// whole returns how many entries are whole within the first bytes that were written, and their size. The output has
+// not taken all of them.
 func whole(entries []entry, wrote int) (n, size int) {
 	for size+entries[n].size <= wrote {
 		size += entries[n].size
@@ -62,35 +78,46 @@ func whole(entries []entry, wrote int) (n, size int) {
 }
 
 // put writes p to the output, after a newline if only a part of the write before has gone out.
-func (w *Writer) put(p []byte) (wrote int, err error) {
+func (w *Writer) put(p []byte) (wrote int) {
 	if w.torn {
-		if wrote, err = w.out.Write(newline); wrote < len(newline) {
-			return 0, cmp.Or(err, io.ErrShortWrite)
+		if w.output(newline) < len(newline) {
+			return 0
 		}
 		w.torn = false
 	}
-	wrote, err = w.out.Write(p)
+	wrote = w.output(p)
+	w.torn = 0 < wrote && wrote < len(p) && p[wrote-1] != newline[0]
+	return wrote
+}
+
+// output calls the output, and notes its error. The output may also fail having taken all of p, as one that syncs.
+func (w *Writer) output(p []byte) (wrote int) {
+	wrote, err := w.out.Write(p)
+	wrote = min(max(wrote, 0), len(p)) // whatever it says
 	if wrote < len(p) {
 		err = cmp.Or(err, io.ErrShortWrite)
-		w.torn = wrote > 0 && p[wrote-1] != newline[0]
 	}
-	return wrote, err
+	if err != nil {
+		w.mu.Lock()
+		w.stats.Err, w.untold = err, err
+		w.mu.Unlock()
+	}
+	return wrote
 }
 
 var newline = []byte("\n")
 
-// went notes that so many writes and bytes have gone out, or have failed with err, and calls the waiters that waited
+// went notes that so many writes and bytes have gone out or, unless ok, have failed, and calls the waiters that waited
 // for that.
-func (w *Writer) went(writes, bytes, entries int, err error) {
+func (w *Writer) went(writes, bytes, entries int, ok bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if err != nil {
-		w.stats.Err, w.untold = err, err
-		w.stats.Failed += uint64(writes)
-		w.stats.FailedBytes += uint64(bytes)
-	} else {
+	if ok {
 		w.stats.Written += uint64(writes)
 		w.stats.WrittenBytes += uint64(bytes)
+	} else {
+		w.stats.Failed += uint64(writes)
+		w.stats.FailedBytes += uint64(bytes)
 	}
 	w.stats.Held -= writes
 	w.held -= bytes + writes*entryCost

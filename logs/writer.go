@@ -23,7 +23,10 @@ type Writer struct {
 	join  int // how many bytes several writes may have to go out as one
 	leave func()
 	ended chan struct{} // closed by the goroutine
-	torn  bool          // the output ends with a part of a write; only the goroutine uses it
+
+	// Only the goroutine uses these.
+	torn    bool  // the output ends with a part of a write
+	missing entry // dropped writes that the output does not tell of yet
 
 	mu      sync.Mutex     // held for moments only: tasks lock it
 	work    sync.Cond      // there is something to write out
@@ -63,9 +66,9 @@ type waiter struct {
 
 // Stats count a Writer's writes: each is Written, Dropped or Failed, or still Held.
 type Stats struct {
-	Written, WrittenBytes uint64 // writes to the output
+	Written, WrittenBytes uint64 // writes that the output has taken whole, also if it returned an error
 	Dropped, DroppedBytes uint64 // writes that did not fit the buffer
-	Failed, FailedBytes   uint64 // writes that the output returned an error for
+	Failed, FailedBytes   uint64 // writes that the output has not taken, or in part
 	Held                  int    // writes in the buffer
 	Err                   error  // the last error of the output
 }

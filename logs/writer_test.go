@@ -412,6 +412,79 @@ func TestJoinedInPart(t *testing.T) {
 	}
 }
 
+// TestErrorOfAWholeWrite has an output that takes all of a write and returns an error, as a file does whose sync fails.
+func TestErrorOfAWholeWrite(t *testing.T) {
+	wrong := errors.New("wrong")
+	for _, more := range []int{0, 7} { // an output that counts wrongly ends no program
+		for _, join := range []int{0, 100} {
+			var out bytes.Buffer
+			open := make(chan struct{})
+			w := logs.NewWriter(writerFunc(func(p []byte) (int, error) {
+				<-open
+				out.Write(p)
+				return len(p) + more, wrong
+			}), &logs.Config{Size: 4096, Patience: patient})
+			logs.Join(w, join)
+			inRun(t, 1, func(*ringo.Loop) error {
+				for _, s := range []string{"0\n", "12\n", strings.Repeat("x", 5000), "34\n", "56\n"} {
+					io.WriteString(w, s)
+				}
+				close(open)
+				return nil
+			})
+			if s := w.Stats(); s.Written != 4 || s.WrittenBytes != 11 || s.Failed != 0 || s.Held != 0 || s.Err != wrong {
+				t.Errorf("%+v", s)
+			}
+			const notice = "logs: dropped 1 writes of 5000 bytes in all: the output was too slow\n"
+			if want := "0\n12\n" + notice + "34\n56\n"; out.String() != want {
+				t.Errorf("the output is %q, want %q", out.String(), want)
+			}
+			if err := w.Close(); err != wrong {
+				t.Errorf("Close: %v", err)
+			}
+		}
+	}
+}
+
+// TestNoticeOfDropsIsTriedAgain has an output that fails, so many times, at the line about drops.
+func TestNoticeOfDropsIsTriedAgain(t *testing.T) {
+	notice := func(writes, bytes int) string {
+		return fmt.Sprintf("logs: dropped %d writes of %d bytes in all: the output was too slow\n", writes, bytes)
+	}
+	for _, c := range []struct {
+		fails, wrote int
+		want         string
+	}{
+		{1, 0, "1\n" + notice(1, 5000) + "2\n" + notice(1, 6000) + "3\n4\n"},
+		{1, 6, "1\nlogs: \n" + notice(1, 5000) + "2\n" + notice(1, 6000) + "3\n4\n"},
+		{2, 0, "1\n2\n" + notice(2, 11000) + "3\n4\n"},
+		{4, 0, "1\n2\n3\n" + notice(2, 11000) + "4\n"},
+	} {
+		var out bytes.Buffer
+		open, left := make(chan struct{}), c.fails
+		w := logs.NewWriter(writerFunc(func(p []byte) (int, error) {
+			<-open
+			if left > 0 && bytes.HasPrefix(p, []byte("logs: ")) {
+				left--
+				n, _ := out.Write(p[:c.wrote])
+				return n, errors.New("no room")
+			}
+			return out.Write(p)
+		}), &logs.Config{Size: 4096, Patience: patient})
+		inRun(t, 1, func(*ringo.Loop) error {
+			for _, s := range []string{"1\n", strings.Repeat("x", 5000), "2\n", strings.Repeat("x", 6000), "3\n", "4\n"} {
+				io.WriteString(w, s)
+			}
+			close(open)
+			return nil
+		})
+		if s := w.Stats(); out.String() != c.want || s.Dropped != 2 || s.Written != 4 || s.Held != 0 {
+			t.Errorf("an output that fails %d times has %q, want %q; %+v", c.fails, out.String(), c.want, s)
+		}
+		w.Close()
+	}
+}
+
 type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
