@@ -644,6 +644,63 @@ func TestShortParksAreAStall(t *testing.T) {
 	}
 }
 
+// A callback that parks for good is told of also if one was told of just before: when the time for that has come. One
+// that goes on before is among those that the next report counts.
+func TestParksForGoodBehindAReport(t *testing.T) {
+	const limit = time.Second
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		var clock stillClock
+		told := make(chan string, 10)
+		change := func(c *loop.Config) {
+			c.Clock, c.Stall = clock.now, limit
+			c.Complain = func(text string) {
+				if strings.Contains(text, "is parked in ") {
+					told <- text
+				}
+			}
+		}
+		onChanged(t, cfg, &watcher{}, change, func(l *event.Loop) {
+			in := (*loop.Loop)(l.Ringo())
+			for i, c := range []struct{ parks, unsaid time.Duration }{{limit, 0}, {limit, 0}, {limit + loop.ComplainEvery, 1}} {
+				gate, parked, done := ringo.NewChan[bool](0), false, false
+				l.AfterFunc(0, func() { parked = true; parkIn(gate) })
+				l.AfterFunc(0, func() { done = true })
+				in.Go(func() {
+					for !parked {
+						in.YieldTurn()
+					}
+					for left := c.parks; left > 0; left -= limit {
+						clock.jump(limit)
+						in.YieldTurn()
+						in.YieldTurn()
+					}
+					gate.Close()
+					for !done {
+						in.YieldTurn()
+					}
+				}).Wait()
+				want := ""
+				switch {
+				case i == 0:
+					want = "a callback of loop 0 "
+				case c.unsaid > 0:
+					want = "Since the last report that came 1 more times."
+				}
+				if n := len(told); n != min(len(want), 1) {
+					t.Errorf("park %d: told %d times", i, n)
+				} else if n > 0 {
+					if text := <-told; !strings.Contains(text, want) {
+						t.Errorf("park %d: told %q", i, text)
+					}
+				}
+			}
+			if n := census.StatsOf(in).Stalls; n != 3 {
+				t.Errorf("%d stalls", n)
+			}
+		})
+	})
+}
+
 // Whose bytes go along with a Detach are told before OnClose, in order, and OnClose is last. An Abort by one of them
 // still ends the connection.
 func TestDetachTellsBeforeOnClose(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 type frozen struct {
 	e     *Loop
 	began int64 // when the runner's turn began
+	again bool  // this turn's callback was counted, and is to be reported later
 	t     timer.Timer
 }
 
@@ -20,7 +21,7 @@ func (f *frozen) begin(e *Loop) {
 	if limit < 0 {
 		return
 	}
-	f.e, f.began, f.t.Owner = e, e.l.NowNS(), f
+	f.e, f.began, f.again, f.t.Owner = e, e.l.NowNS(), false, f
 	e.l.Timers().Arm(&f.t, e.l.After(limit))
 }
 
@@ -32,7 +33,10 @@ func (f *frozen) Fire(*timer.Timer) {
 		return
 	}
 	if behind := e.queue.len(); behind > 0 {
-		watch.TellFrozen(e.l, e.task, time.Duration(e.l.NowNS()-f.began), behind)
+		left := watch.TellFrozen(e.l, e.task, time.Duration(e.l.NowNS()-f.began), behind, f.again)
+		if f.again = left > 0; f.again {
+			e.l.Timers().Arm(&f.t, e.l.After(left))
+		}
 		return
 	}
 	e.l.Timers().Arm(&f.t, e.l.After(max(e.l.Config().Stall, 20*time.Millisecond))) // callbacks may still come to wait

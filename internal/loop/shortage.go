@@ -43,8 +43,8 @@ func (s *Seldom) Tell(l *Loop, what string, at net.Addr, words func() (string, s
 	if !l.cfg.Tells() {
 		return
 	}
-	unsaid, tell := s.Count(l.set.elapsed())
-	if !tell {
+	unsaid, left := s.Count(l.set.elapsed())
+	if left > 0 {
 		return
 	}
 	text, attr := words()
@@ -55,17 +55,18 @@ func (s *Seldom) Tell(l *Loop, what string, at net.Addr, words func() (string, s
 	l.cfg.Tell(what, text, slog.Int("loop", l.index), slog.String("at", at.String()), attr, slog.Int("unsaid", unsaid))
 }
 
-// Count counts an event. It reports whether to report it, and how many events before it were not reported.
-func (s *Seldom) Count(now int64) (unsaid int, tell bool) {
+// Count counts an event. It returns how long it is until a report is due: if 0, the event is to be reported, and so
+// many before it were not.
+func (s *Seldom) Count(now int64) (unsaid int, left time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.everSay && now-s.said < int64(ComplainEvery) {
+	if left := ComplainEvery - time.Duration(now-s.said); s.everSay && left > 0 {
 		s.unsaid++
-		return 0, false
+		return 0, left
 	}
 	unsaid = s.unsaid
 	s.said, s.everSay, s.unsaid = now, true, 0
-	return unsaid, true
+	return unsaid, 0
 }
 
 // ComplainEvery is the least time between two complaints of one kind.

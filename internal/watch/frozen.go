@@ -12,16 +12,23 @@ import (
 )
 
 // TellFrozen counts and reports a callback of l, in task t, that is parked although others wait behind it. took is how
-// long they have waited. It is reported like a stall. It runs on the loop's thread.
-func TellFrozen(l *loop.Loop, t *loop.Task, took time.Duration, behind int) {
-	census.CountStall(l)
-	o, cfg := targetOf(l), l.Config()
-	if o == nil {
-		return
+// long they have waited. It is reported like a stall. If it is too soon after the last report of this loop, TellFrozen
+// returns the time that is left: if the callback is parked then, it is to be called again, which does not count it. It
+// runs on the loop's thread.
+func TellFrozen(l *loop.Loop, t *loop.Task, took time.Duration, behind int, again bool) (left time.Duration) {
+	if !again {
+		census.CountStall(l)
 	}
-	unsaid, tell := o.run.frozen.Count(l.Elapsed())
-	if cfg.OnStall == nil && !(tell && cfg.Tells()) {
-		return
+	o, cfg := targetOf(l), l.Config()
+	if o == nil || cfg.OnStall == nil && !cfg.Tells() {
+		return 0
+	}
+	unsaid, left := o.frozen.Count(l.Elapsed())
+	if cfg.OnStall == nil && left > 0 {
+		return left
+	}
+	if again {
+		unsaid-- // this one
 	}
 	var peeker peek.Peeker
 	at := "its stack is not known\n"
@@ -42,11 +49,12 @@ func TellFrozen(l *loop.Loop, t *loop.Task, took time.Duration, behind int) {
 	if cfg.OnStall != nil {
 		cfg.TellLogger("callback parked", about...)
 		l.Set().Report(func() { cfg.OnStall(l, took, []byte(text+at)) })
-		return
+		return 0
 	}
 	if unsaid > 0 {
 		text += fmt.Sprintf("Since the last report that came %d more times.\n", unsaid)
 	}
 	cfg.Tell("callback parked", text+
 		"A callback must not wait: it starts a task for what does (ringo.Loop.Go, event.Go).\n"+at, about...)
+	return 0
 }

@@ -29,7 +29,7 @@ func TestFrozenIsToldOf(t *testing.T) {
 			l.YieldTurn()
 			for range 2 {
 				for range 3 {
-					watch.TellFrozen(l, sleeper, 2*time.Second, 7)
+					watch.TellFrozen(l, sleeper, 2*time.Second, 7, false)
 				}
 				clock.Jump(11 * time.Second)
 			}
@@ -59,6 +59,36 @@ func TestFrozenIsToldOf(t *testing.T) {
 	})
 }
 
+// Each loop's parked callback is told of, whatever was told of another loop just before.
+func TestFrozenOfEachLoop(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		cfg.Loops = 2
+		said := make(chan string, 10)
+		cfg.Complain = func(text string) { said <- text }
+		if err := run(t, cfg, func(l *loop.Loop) error {
+			sleeper := l.Go(func() { sleepIn(l) })
+			l.YieldTurn()
+			watch.TellFrozen(l, sleeper, 2*time.Second, 7, false)
+			sleeper.Cancel()
+			return sleeper.Wait()
+		}); err != nil {
+			t.Fatal(err)
+		}
+		close(said)
+		told := map[string]int{}
+		for text := range said {
+			for _, which := range []string{"loop 0", "loop 1"} {
+				if strings.Contains(text, "a callback of "+which+" is parked in Sleep") {
+					told[which]++
+				}
+			}
+		}
+		if told["loop 0"] != 1 || told["loop 1"] != 1 {
+			t.Errorf("told of %v", told)
+		}
+	})
+}
+
 //go:noinline
 func sleepIn(l *loop.Loop) { l.Sleep(time.Hour) }
 
@@ -68,7 +98,7 @@ func TestFrozenWaitHasAName(t *testing.T) {
 		told := make(chan string, 2)
 		cfg.OnStall = func(_ *loop.Loop, _ time.Duration, text []byte) { told <- string(text) }
 		wants := func(l *loop.Loop, task *loop.Task, in string) {
-			watch.TellFrozen(l, task, time.Second, 1)
+			watch.TellFrozen(l, task, time.Second, 1, false)
 			if text := <-told; !strings.Contains(text, "is parked in "+in+", and 1 others wait") {
 				t.Errorf("no %q in %q", in, text)
 			}

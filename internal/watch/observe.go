@@ -19,7 +19,6 @@ type run struct {
 	loops  []*target
 	rests  atomic.Bool   // the watcher rests, until a loop begins a turn
 	rested chan struct{} // has room for one message: a loop has begun a turn
-	frozen loop.Seldom
 }
 
 // Observe makes the observer of a Run, for loop.Config.
@@ -74,6 +73,8 @@ type target struct {
 	run  *run
 	hold time.Duration // longer turns are noted
 	held holds
+
+	frozen loop.Seldom // reports of callbacks that are parked
 
 	longs  atomic.Int64 // long turns so far, in turns or passed over
 	mu     sync.Mutex

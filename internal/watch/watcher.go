@@ -50,7 +50,8 @@ type lastLook struct {
 	first  int64 // when the first look was
 	cpu    int64 // the thread's processor clock at the first look
 	next   int64 // how long the turn must last before it is judged
-	done   bool  // the turn was reported, or will not be
+	done   bool  // the turn was reported
+	quiet  bool  // it is long, and came too soon after a report
 
 	longs  int64 // target.longs as of the last look
 	holder holder
@@ -179,6 +180,10 @@ func (r *run) endRest() {
 // look looks at one loop. It reports whether to look again soon.
 func (w *watcher) look(l *target, s *lastLook, fine time.Duration) (soon bool) {
 	turn := l.TurnBegan()
+	if turn != s.turn && s.quiet {
+		s.quiet = false
+		s.unsaid++
+	}
 	if turn == 0 {
 		s.turn = 0
 		return false
@@ -200,14 +205,13 @@ func (w *watcher) look(l *target, s *lastLook, fine time.Duration) (soon bool) {
 	if s.looks >= looksMin && now-turn > s.next {
 		w.judge(l, s, now)
 	}
-	return !s.done
+	return !s.done && !s.quiet
 }
 
 // judge decides whether to report a long turn, and reports it.
 func (w *watcher) judge(l *target, s *lastLook, now int64) {
 	if w.run.cfg.OnStall == nil && s.everSay && now-s.said < int64(loop.ComplainEvery) {
-		s.unsaid++
-		s.done = true
+		s.quiet, s.next = true, s.said+int64(loop.ComplainEvery)-s.turn // it may never end
 		return
 	}
 	// A turn that has used so much processor time is long by its own work.
@@ -233,7 +237,7 @@ func (w *watcher) judge(l *target, s *lastLook, now int64) {
 		s.next = 2 * (now - s.turn) // the thread has run meanwhile, or the goroutine waits for a processor
 		return
 	}
-	s.done = true
+	s.done, s.quiet = true, false
 	took := time.Duration(now - s.turn)
 	about := []slog.Attr{slog.Int("loop", l.Index()), slog.Duration("so far", took),
 		slog.String("name", nameIn(t, l, g)), slog.Bool("computes", computes), slog.Int("unsaid", s.unsaid)}

@@ -251,6 +251,55 @@ func TestComplaintsAreFew(t *testing.T) {
 	}
 }
 
+// A loop that is held for good is told of also if it was told of just before: when the time for that has come.
+func TestHeldForGoodAfterAComplaint(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		cfg.Stall = 10 * time.Millisecond
+		var clock looptest.Clock
+		cfg.Clock = clock.Now
+		said := make(chan string, 10)
+		cfg.Complain = func(text string) {
+			if text = testmain.Uncrowded(text); text != "" {
+				said <- text
+			}
+		}
+		err := run(t, cfg, func(l *loop.Loop) error {
+			return l.Offload(func(context.Context) error {
+				looked := func() { // while the loop is held, the watcher alone asks for the time
+					from := clock.Reads.Load()
+					patience.Until(t, "looks", func() bool { return clock.Reads.Load() > from+500 })
+				}
+				for _, soon := range []bool{false, true} {
+					hold, release := byChannel()
+					defer release()
+					l.Post(hold)
+					if soon {
+						looked()
+						if n := len(said); n > 0 {
+							t.Errorf("%d more complaints at once", n)
+						}
+						clock.Jump(loop.ComplainEvery)
+						looked()
+						if len(said) == 0 {
+							t.Error("no complaint of a loop that is held for good")
+							return nil
+						}
+					}
+					if text := patience.Recv(t, "a complaint", said); !strings.Contains(text, "byChannel") {
+						t.Error(text)
+					}
+					release()
+				}
+				return nil
+			})
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // A loop that has ended while others go on is in no turn.
 func TestNoComplaintOfAnEndedLoop(t *testing.T) {
 	t.Parallel()
