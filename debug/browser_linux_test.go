@@ -188,6 +188,21 @@ func TestInBrowser(t *testing.T) {
 		b.await("a histogram", "document.querySelectorAll('.hist rect').length > 2")
 	})
 
+	b.run(t, "a program that is started again", func(t *testing.T) {
+		for _, change := range []string{"pid: 0", "up: 0"} { // in a container each has the same number
+			var kept int
+			b.eval(`(() => {
+				state.probe = {};
+				const a = last(state.past);
+				remember({ ...a, process: { ...a.process, `+change+` } });
+				return state.past.length + (state.probe ? 1 : 0);
+			})()`, &kept)
+			if kept != 1 {
+				t.Errorf("%s: the page keeps %d answers, want the last", change, kept)
+			}
+		}
+	})
+
 	b.run(t, "tasks", func(t *testing.T) {
 		b.show("tasks")
 		var hacked bool

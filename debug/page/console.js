@@ -150,6 +150,11 @@ function lamp(cls, text) {
 function remember(a) {
 	a.at = Date.parse(a.now);
 	a.by = new Map(a.loops.map(l => [l.loop, l]));
+	const before = last(state.past);
+	if (before && (before.process.pid !== a.process.pid || before.process.up > a.process.up)) { // it was started again
+		state.past = [];
+		state.probe = null;
+	}
 	state.past.push(a);
 	if (state.past.length > pastMax) state.past.shift();
 }

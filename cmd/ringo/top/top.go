@@ -101,7 +101,7 @@ func once(ctx context.Context, c *client, v *view, o *options, stdout io.Writer)
 	if err := c.ask(ctx, v, o.rows); err != nil {
 		return err
 	}
-	_, err := io.WriteString(stdout, strings.Join(v.lines(c, widthMax, o.rows+2*len(c.now.Loops)+5), "\n")+"\n")
+	_, err := io.WriteString(stdout, strings.Join(v.lines(c, 0, o.rows+2*len(c.now.Loops)+5), "\n")+"\n")
 	return err
 }
 

@@ -2,6 +2,7 @@ package top
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -186,6 +187,45 @@ func TestKeys(t *testing.T) {
 			t.Error("q is not the end")
 		}
 	})
+}
+
+// answerOf is the answer of a process with a loop whose counters are all count.
+func answerOf(pid int, up time.Duration, count uint64) *loops {
+	a := &loops{Now: time.Unix(1000, int64(up)), Loops: []oneLoop{{Loop: "1.0"}}}
+	a.Process.PID, a.Process.Up = pid, int64(up)
+	s := &a.Loops[0].Stats
+	s.Turns, s.Parks, s.InTasks, s.Driver.Completions = count, count, int64(count), count
+	s.TurnTimes.Buckets = [][2]uint64{{512, count}}
+	return a
+}
+
+// Rates are those of one process: one that was started again has none in its first answer.
+func TestRatesOfOneProcess(t *testing.T) {
+	before := answerOf(1, time.Hour, 5000)
+	for _, c := range []struct {
+		now  *loops
+		want string
+	}{
+		{answerOf(1, time.Hour+time.Second, 5040), "1.0 0.0 % 40 40 40 <512ns <512ns"},
+		{answerOf(2, time.Hour+time.Second, 40), "1.0 - - - - <512ns <512ns"},
+		{answerOf(1, time.Second, 40), "1.0 - - - - <512ns <512ns"}, // in a container each has the same number
+		{answerOf(2, time.Second, 9000), "1.0 - - - - <512ns <512ns"},
+	} {
+		line := (&client{before: before, now: c.now}).loopLine(&c.now.Loops[0])
+		if !strings.HasPrefix(strings.Join(strings.Fields(line), " "), c.want) {
+			t.Errorf("pid %d, up %v: %q, want %q", c.now.Process.PID, time.Duration(c.now.Process.Up), line, c.want)
+		}
+	}
+}
+
+// A screen of each width says that nobody answers.
+func TestNoAnswerOnAScreen(t *testing.T) {
+	c, v := &client{now: answerOf(1, time.Hour, 40)}, &view{sorts: make([]int, len(lists)), err: errors.New("refused")}
+	for _, width := range []int{20, widthMax - 1, widthMax, widthMax + 1} {
+		if text := strings.Join(v.lines(c, width, 24), "\n"); !strings.Contains(text, "no answer: refused"[:min(18, width)]) {
+			t.Errorf("%d columns: %q", width, text)
+		}
+	}
 }
 
 // An address that has no console says so.

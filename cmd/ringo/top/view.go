@@ -101,7 +101,7 @@ func (v *view) press(key byte) (end bool) {
 // widthMax is the width of output that does not go to a terminal.
 const widthMax = 200
 
-// lines returns the lines of the screen.
+// lines returns the lines of a screen, or of output that does not go to a terminal: then width is 0.
 func (v *view) lines(c *client, width, height int) []string {
 	p := &c.now.Process
 	lines := []string{
@@ -127,7 +127,9 @@ func (v *view) lines(c *client, width, height int) []string {
 	case v.paused:
 		foot = "paused. " + foot
 	}
-	if width != widthMax {
+	if width == 0 {
+		width = widthMax
+	} else {
 		if len(lines) > height-1 {
 			lines = lines[:max(height-1, 1)]
 		}
@@ -141,11 +143,11 @@ func (v *view) lines(c *client, width, height int) []string {
 	return lines[:min(len(lines), max(height, 1))]
 }
 
-// loopLine returns the line of a loop. Its rates are since the answer before.
+// loopLine returns the line of a loop. Its rates are since the answer before, if that was the same process's.
 func (c *client) loopLine(l *oneLoop) string {
 	var was *oneLoop
 	seconds := 0.0
-	if c.before != nil {
+	if c.before != nil && c.before.Process.PID == c.now.Process.PID && c.before.Process.Up <= c.now.Process.Up {
 		if i := slices.IndexFunc(c.before.Loops, func(o oneLoop) bool { return o.Loop == l.Loop }); i >= 0 {
 			was, seconds = &c.before.Loops[i], c.now.Now.Sub(c.before.Now).Seconds()
 		}
