@@ -49,7 +49,11 @@ func (r *lockRound) ask(l *target) {
 	r.mu.Lock()
 	r.left++
 	r.mu.Unlock()
+	if l.asks.Swap(r) != nil {
+		return // it is held since an earlier round, whose mail is this one's too: the mailbox does not grow
+	}
 	l.Call(func() {
+		r := l.asks.Swap(nil)
 		all, none := l.LockWaits(lockWaitsMax, locksEvery)
 		r.mu.Lock()
 		defer r.mu.Unlock()

@@ -74,7 +74,8 @@ type target struct {
 	hold time.Duration // longer turns are noted
 	held holds
 
-	frozen loop.Seldom // reports of callbacks that are parked
+	frozen loop.Seldom               // reports of callbacks that are parked
+	asks   atomic.Pointer[lockRound] // the round that its mailbox has a question of
 
 	longs  atomic.Int64 // long turns so far, in turns or passed over
 	mu     sync.Mutex

@@ -125,3 +125,37 @@ func TestLockRoundsEnd(t *testing.T) {
 		}
 	}
 }
+
+// A loop that is held has one question about its locks in its mailbox, however long that lasts. Others are asked
+// meanwhile, and it is asked again once it has answered.
+func TestHeldLoopIsAskedOnce(t *testing.T) {
+	now := time.Duration(0)
+	s := &run{cfg: &loop.Config{Complain: func(string) {}}}
+	held, goesOn := &fake{waits: []string{"lock"}, fresh: true}, &fake{waits: []string{"lock"}, fresh: true}
+	for _, f := range []*fake{held, goesOn} {
+		f.now = func() int64 { return int64(now) }
+		s.loops = append(s.loops, &target{view: f})
+	}
+	w := &watcher{run: s}
+	w.locks.waits = make([]bool, len(s.loops))
+	round := func() (asked int) {
+		w.lookAtLocks()
+		now += locksEvery
+		for _, answer := range goesOn.calls {
+			answer()
+		}
+		asked, goesOn.calls = len(goesOn.calls), nil
+		return asked
+	}
+	for n := range 10 {
+		if asked := round(); asked != 1 || len(held.calls) != 1 {
+			t.Fatalf("round %d: the loop that goes on was asked %d times, the other has %d questions", n, asked,
+				len(held.calls))
+		}
+	}
+	held.calls[0]()
+	held.calls = nil
+	if round(); len(held.calls) != 1 {
+		t.Errorf("the loop that was held has %d questions", len(held.calls))
+	}
+}
