@@ -661,7 +661,9 @@ func TestParksForGoodBehindAReport(t *testing.T) {
 		}
 		onChanged(t, cfg, &watcher{}, change, func(l *event.Loop) {
 			in := (*loop.Loop)(l.Ringo())
-			for i, c := range []struct{ parks, unsaid time.Duration }{{limit, 0}, {limit, 0}, {limit + loop.ComplainEvery, 1}} {
+			for i, c := range []struct{ parks, unsaid time.Duration }{
+				{limit, 0}, {limit, 0}, {limit + loop.ComplainEvery, 1},
+			} {
 				gate, parked, done := ringo.NewChan[bool](0), false, false
 				l.AfterFunc(0, func() { parked = true; parkIn(gate) })
 				l.AfterFunc(0, func() { done = true })

@@ -13,9 +13,9 @@ type Config struct {
 	// Patience is how long the end of a Run, a crash, and Close wait until the buffer has been written. The default is
 	// 1 s; a negative value means that they don't wait. Bytes that take longer may be lost with the process.
 	Patience time.Duration
-	// Dropped returns the text to write in place of dropped writes, given their number and bytes. If the output does not
-	// take the text, the next one counts these writes, too. Dropped runs on the Writer's goroutine. If it is nil, the
-	// text is a line in English.
+	// Dropped returns the text to write in place of dropped writes, given their number and bytes. If the output does
+	// not take the text, the next one counts these writes, too. Dropped runs on the Writer's goroutine. If it is nil,
+	// the text is a line in English.
 	Dropped func(writes, bytes uint64) []byte
 }
 

@@ -432,7 +432,8 @@ func TestErrorOfAWholeWrite(t *testing.T) {
 				close(open)
 				return nil
 			})
-			if s := w.Stats(); s.Written != 4 || s.WrittenBytes != 11 || s.Failed != 0 || s.Held != 0 || s.Err != wrong {
+			s := w.Stats()
+			if s.Written != 4 || s.WrittenBytes != 11 || s.Failed != 0 || s.Held != 0 || s.Err != wrong {
 				t.Errorf("%+v", s)
 			}
 			const notice = "logs: dropped 1 writes of 5000 bytes in all: the output was too slow\n"
@@ -472,7 +473,8 @@ func TestNoticeOfDropsIsTriedAgain(t *testing.T) {
 			return out.Write(p)
 		}), &logs.Config{Size: 4096, Patience: patient})
 		inRun(t, 1, func(*ringo.Loop) error {
-			for _, s := range []string{"1\n", strings.Repeat("x", 5000), "2\n", strings.Repeat("x", 6000), "3\n", "4\n"} {
+			long := strings.Repeat("x", 6000)
+			for _, s := range []string{"1\n", long[:5000], "2\n", long, "3\n", "4\n"} {
 				io.WriteString(w, s)
 			}
 			close(open)

@@ -32,17 +32,23 @@ func stty(args ...string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// takeTerminal switches to the alternate screen, and to modes in which keys arrive when they are pressed.
+// takeTerminal takes the terminal, and begins to read keys.
 func takeTerminal(out *os.File) *terminal {
 	t := &terminal{out: out, keys: make(chan byte)}
+	t.take()
+	go t.read()
+	return t
+}
+
+// take switches to the alternate screen, and to modes in which keys arrive when they are pressed.
+func (t *terminal) take() {
+	t.was = ""
 	if was, err := stty("-g"); err == nil {
 		if _, err := stty("-icanon", "-echo", "min", "1"); err == nil {
 			t.was = was
 		}
 	}
-	fmt.Fprint(out, "\x1b[?1049h\x1b[?25l")
-	go t.read()
-	return t
+	fmt.Fprint(t.out, "\x1b[?1049h\x1b[?25l")
 }
 
 // giveBack restores the screen and the modes.

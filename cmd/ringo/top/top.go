@@ -9,9 +9,11 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/signal"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"ringo/cmd/ringo/internal/cli"
@@ -110,6 +112,11 @@ func watch(ctx context.Context, c *client, v *view, every time.Duration, out *os
 	if err := c.ask(ctx, v, rowsMax); err != nil {
 		return err // while the screen is still the user's
 	}
+	ctx, end := signal.NotifyContext(ctx, syscall.SIGHUP)
+	defer end()
+	stops := make(chan os.Signal, 1)
+	notifyStops(stops)
+	defer signal.Stop(stops)
 	t := takeTerminal(out)
 	defer t.giveBack()
 	tick := time.NewTicker(every)
@@ -124,6 +131,10 @@ func watch(ctx context.Context, c *client, v *view, every time.Duration, out *os
 			if v.press(key) {
 				return nil
 			}
+		case <-stops:
+			t.giveBack()
+			stopProcess()
+			t.take()
 		case <-tick.C:
 		}
 		if !v.paused {

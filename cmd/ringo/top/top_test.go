@@ -222,7 +222,8 @@ func TestRatesOfOneProcess(t *testing.T) {
 func TestNoAnswerOnAScreen(t *testing.T) {
 	c, v := &client{now: answerOf(1, time.Hour, 40)}, &view{sorts: make([]int, len(lists)), err: errors.New("refused")}
 	for _, width := range []int{20, widthMax - 1, widthMax, widthMax + 1} {
-		if text := strings.Join(v.lines(c, width, 24), "\n"); !strings.Contains(text, "no answer: refused"[:min(18, width)]) {
+		text := strings.Join(v.lines(c, width, 24), "\n")
+		if !strings.Contains(text, "no answer: refused") {
 			t.Errorf("%d columns: %q", width, text)
 		}
 	}
