@@ -27,9 +27,10 @@
 //
 // Requests are read, and answers written, as net/http's server does, to the byte. It is stricter where servers
 // disagree, since request smuggling exploits that. It answers with 400: Content-Length beside Transfer-Encoding;
-// Transfer-Encoding in HTTP/1.0; a folded line of Host, Content-Length or Transfer-Encoding; and a target such as
-// "a:80", unless the method is CONNECT. It ends a chunked body with an error if an extension does not consist of tokens
-// and quoted strings, or if a trailer ends in LF alone, or is Content-Length, Transfer-Encoding, Trailer or Host.
+// Transfer-Encoding in HTTP/1.0; a folded line of Host, Content-Length or Transfer-Encoding; a target such as "a:80",
+// unless the method is CONNECT; and a target that is a whole URL, with a host that a Host line must not have. It ends a
+// chunked body with an error if an extension does not consist of tokens and quoted strings, or if a trailer ends in LF
+// alone, or is Content-Length, Transfer-Encoding, Trailer or Host.
 //
 // Close of a request's body does not read: what is left of it is read before the answer, as if it had not been closed.
 // A connection that ends while its peer is still sending is read for up to 500 ms first, so that the peer gets the

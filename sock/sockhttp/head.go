@@ -290,7 +290,7 @@ func parseHost(host hostLines, r *http.Request) error {
 		return errBad
 	case host.n == 0 && r.ProtoMajor == 1 && r.ProtoMinor >= 1 && r.Method != http.MethodConnect:
 		return errNoHost
-	case host.n == 1 && !isHost(host.value):
+	case host.n == 1 && !isHost(host.value), !isHost(r.URL.Host): // a target may be a whole URL
 		return errHost
 	}
 	if r.Host = r.URL.Host; r.Host == "" {
