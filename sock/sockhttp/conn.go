@@ -358,6 +358,9 @@ func (c *conn) handle(x *exchange) bool {
 		if w.endsWithConn() {
 			c.cut()
 		}
+		if w.status != 0 {
+			c.answered(&x.made, w.status, w.written)
+		}
 		return false
 	}
 	w.finish()

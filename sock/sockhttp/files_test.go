@@ -667,6 +667,48 @@ func TestAnswered(t *testing.T) {
 	}
 }
 
+// The hook for logs hears of an answer that breaks off, too, once something of it was written.
+func TestAnsweredBrokenOff(t *testing.T) {
+	told := make(chan string, 10)
+	set := func(s *sockhttp.Server) {
+		s.Answered = func(_ net.Conn, r *http.Request, status int, size int64) {
+			told <- fmt.Sprint(r.URL.Path, " ", r.Proto, " ", status, " ", size)
+		}
+	}
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/some" {
+			w.WriteHeader(http.StatusPartialContent)
+			io.WriteString(w, "some")
+		}
+		panic(http.ErrAbortHandler)
+	})
+	want := func(t *testing.T, proto string) {
+		t.Helper()
+		if got, want := patience.Recv(t, "an answer", told), "/some "+proto+" 206 4"; got != want {
+			t.Errorf("told %q, want %q", got, want)
+		}
+	}
+	eachWay(t, h, set, func(t *testing.T, addr string) {
+		for _, path := range []string{"/none", "/some"} {
+			exchange(t, addr, nil, "GET "+path+" HTTP/1.1\r\nHost: h\r\n\r\n")
+		}
+		want(t, "HTTP/1.1")
+	})
+	each2(t, h, set, func(t *testing.T, _ *sockhttp.Server, url string, config *tls.Config) {
+		client, _ := client2(t, config, nil)
+		for _, path := range []string{"/none", "/some"} {
+			if a, err := client.Get(url + path); err == nil {
+				io.Copy(io.Discard, a.Body)
+				a.Body.Close()
+			}
+		}
+		want(t, "HTTP/2.0")
+	})
+	if len(told) > 0 {
+		t.Errorf("more than that was told: %q", <-told)
+	}
+}
+
 // Files are served, and answers told of, by HTTP/2 as well.
 func TestHTTP2Answered(t *testing.T) {
 	more := numbered(100_000)

@@ -71,6 +71,8 @@ func (st *served2) Run() {
 	st.ctx.end(context.Canceled)
 	if returned {
 		st.res.finish()
+	}
+	if st.res.status != 0 {
 		tell(&st.made, st.res.status, st.res.written)
 	}
 	removeForm(&st.made)

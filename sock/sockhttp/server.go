@@ -47,9 +47,9 @@ type Server struct {
 	ConnContext func(ctx context.Context, c net.Conn) context.Context
 	// ConnState is called when a connection changes its state, on a goroutine.
 	ConnState func(net.Conn, http.ConnState)
-	// Answered, if not nil, is called when an answer has been sent, or can't be, for an access log: in the task or on
-	// the goroutine that serves the connection or, by HTTP/2, the stream, so it must not wait. size is how many bytes
-	// of a body were written. r is nil if the input was not a request; it must not be kept if TaskReusing marks a
+	// Answered, if not nil, is called when an answer has been sent, or can't be, also since its handler has panicked
+	// after WriteHeader or Write, for an access log: in the task or on the goroutine that serves the connection or, by
+	// HTTP/2, the stream, so it must not wait. size is how many bytes of a body were written. r is nil if the input was not a request; it must not be kept if TaskReusing marks a
 	// handler.
 	Answered func(c net.Conn, r *http.Request, status int, size int64)
 	// Refused, if not nil, is called instead of Answered, in the same way, for what the server has answered by itself,
