@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"flag"
 	"fmt"
 	"io"
@@ -14,8 +15,8 @@ import (
 )
 
 // A Log writes the lines of all loops to a file or to stderr, one per request or connection. A goroutine writes them,
-// so that loops never wait for it; while it is behind, lines are left out and counted. At SIGHUP it opens the file
-// again, so that a file that was renamed is not written any longer.
+// so that loops never wait for it; while it is behind, or the file can't be written, lines are left out and counted. At
+// SIGHUP it opens the file again, so that a file that was renamed is not written any longer.
 type Log struct {
 	w      io.Writer
 	name   string
@@ -26,6 +27,9 @@ type Log struct {
 	empty  chan []byte
 	unsaid atomic.Int64
 	left   atomic.Int64 // lines left out in all
+
+	rest    []byte // of a line that was cut
+	failing bool   // the last write has failed
 
 	mu    sync.Mutex
 	loops []*Lines // by the loops' indices
@@ -76,34 +80,67 @@ func (g *Log) openFile() error {
 	}
 	old := g.file
 	g.w, g.file = f, f
-	if old == nil {
+	if g.failing = false; old == nil {
 		return nil
+	}
+	if len(g.rest) > 0 && !sameFile(old, f) { // a new file begins with a whole line
+		g.rest = nil
+		g.left.Add(1)
 	}
 	return old.Close()
 }
 
+// sameFile reports whether two open files are one.
+func sameFile(a, b *os.File) bool {
+	one, err := a.Stat()
+	other, err2 := b.Stat()
+	return err == nil && err2 == nil && os.SameFile(one, other)
+}
+
 // Run writes lines until quit is closed and none is left. It runs on a goroutine.
 func (g *Log) Run(quit <-chan struct{}) {
-	for told := false; ; {
+	for {
 		p, again := g.next(quit)
 		switch {
 		case again:
 			if err := g.openFile(); err != nil {
 				fmt.Fprintf(g.stderr, "access log: opening it again: %v\n", err)
 			}
-			told = false
 			continue
 		case p == nil:
 			return
 		}
-		if _, err := g.w.Write(p); err != nil && !told {
-			fmt.Fprintf(g.stderr, "access log: %v\n", err)
-			told = true // once for each opening
-		}
+		g.write(p)
 		select {
 		case g.empty <- p[:0]:
 		default:
 		}
+	}
+}
+
+// write writes lines. It counts those that are lost because the output fails. If one is cut, it keeps the rest, which is
+// written before any later line.
+func (g *Log) write(lines []byte) {
+	n, err := 0, error(nil)
+	if len(g.rest) > 0 {
+		n, err = g.w.Write(g.rest)
+		g.rest = g.rest[n:]
+	}
+	if err == nil {
+		if n, err = g.w.Write(lines); err == nil {
+			g.failing = false
+			return
+		}
+		cut := n > 0 && lines[n-1] != '\n'
+		if lines = lines[n:]; cut {
+			end := bytes.IndexByte(lines, '\n') + 1
+			g.rest, lines = bytes.Clone(lines[:end]), lines[end:]
+		}
+	}
+	g.left.Add(int64(bytes.Count(lines, []byte("\n"))))
+	if !g.failing { // tells it once, until it succeeds
+		fmt.Fprintf(g.stderr, "access log: lines are lost: %v\n", err)
+		g.failing = true
 	}
 }
 
@@ -148,9 +185,7 @@ func (g *Log) Close() error {
 	}
 	for _, s := range g.loops {
 		if s != nil && s.count > 0 {
-			if _, err := g.w.Write(s.piece); err != nil {
-				fmt.Fprintf(g.stderr, "access log: %v\n", err)
-			}
+			g.write(s.piece)
 		}
 	}
 	if g.file == nil {
