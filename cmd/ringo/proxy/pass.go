@@ -246,7 +246,7 @@ func (w *web) goOn(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdle
 	watch := i.isTunnel(one, other)
 	v.answers(a.StatusCode)
 	w.o.answered.apply(a.Header)
-	a.Body = nil // the head alone
+	a.Body, a.Request = nil, nil // the head alone, which has no Content-Length, also for a POST
 	if err := errors.Join(a.Write(buffered), buffered.Flush()); err != nil {
 		v.ends(endClient, err)
 		reset(one, other)
