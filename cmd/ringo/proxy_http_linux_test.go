@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"maps"
 	"net"
 	"net/http"
@@ -517,6 +518,73 @@ func TestProxyHTTPStreams(t *testing.T) {
 			}
 			a.Body.Close()
 			tr.CloseIdleConnections()
+		}
+		p.finish()
+	})
+}
+
+// TestProxyHTTPPauses: an answer of known length passes as it comes, too: its head, and each piece before a pause, or
+// before it breaks off.
+func TestProxyHTTPPauses(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		steps := make(chan struct{})
+		p, addr, back := startWeb(t, func(w http.ResponseWriter, r *http.Request) {
+			rc := http.NewResponseController(w)
+			w.Header().Set("Content-Length", "12")
+			for _, piece := range []string{"", "four", "more"} {
+				io.WriteString(w, piece)
+				rc.Flush()
+				<-steps
+			}
+			if r.URL.Path == "/whole" {
+				io.WriteString(w, "last")
+				return
+			}
+			panic(http.ErrAbortHandler)
+		}, "-driver", driver)
+		back.Config.ErrorLog = log.New(io.Discard, "", 0)
+		defer close(steps)
+		for _, protocol := range []string{"1", "2"} {
+			tr := &http.Transport{Protocols: new(http.Protocols)}
+			tr.Protocols.SetHTTP1(protocol == "1")
+			tr.Protocols.SetUnencryptedHTTP2(protocol == "2")
+			for _, path := range []string{"/whole", "/broken"} {
+				a, err := (&http.Client{Transport: tr, Timeout: patience.Max}).Get("http://" + addr + path)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, want := range []string{"four", "more"} {
+					steps <- struct{}{}
+					got := make([]byte, 4)
+					if _, err := io.ReadFull(a.Body, got); err != nil || string(got) != want {
+						t.Errorf("HTTP/%s: %q, %v, want %q", protocol, got, err, want)
+					}
+				}
+				steps <- struct{}{}
+				if rest, err := io.ReadAll(a.Body); (err == nil) != (path == "/whole") || err == nil && string(rest) != "last" {
+					t.Errorf("HTTP/%s %s: %q, %v at the end", protocol, path, rest, err)
+				}
+				a.Body.Close()
+			}
+			tr.CloseIdleConnections()
+		}
+		p.finish()
+	})
+}
+
+// TestProxyHTTPBreaksOff: of an answer that breaks off the client gets what has come.
+func TestProxyHTTPBreaksOff(t *testing.T) {
+	eachDriver(t, func(t *testing.T, driver string) {
+		back := rawBackend(t, "tcp", "127.0.0.1:0", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nfour")
+		p, addr := startProxyTo(t, back.Addr().String(), "-http", "-driver", driver)
+		c := dial(t, addr)
+		io.WriteString(c, "GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+		a, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(a.Body); string(body) != "four" || err != io.ErrUnexpectedEOF {
+			t.Errorf("%q, %v, want four bytes and then an unexpected end", body, err)
 		}
 		p.finish()
 	})

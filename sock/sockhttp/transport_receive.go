@@ -18,6 +18,7 @@ import (
 	"ringo"
 	"ringo/internal/httptext"
 	"ringo/internal/loop"
+	"ringo/sock"
 )
 
 // receive reads the head of the answer.
@@ -222,6 +223,18 @@ func (b *answerBody) Read(p []byte) (n int, err error) {
 // begun.
 func (b *answerBody) isHere() bool {
 	return b.length >= 0 && b.x.st == nil && b.x.c.br.Buffered() > 0 && b.x.ended() == nil && !b.x.l.Canceled()
+}
+
+// Buffered returns how many bytes of a body of known length Read returns without waiting, as far as the program knows;
+// for others 0. Only the reader may call it.
+func (b *answerBody) Buffered() (n int) {
+	if b.length < 0 || b.x.st != nil || b.closed.Load() || b.err != nil {
+		return 0
+	}
+	if c, ok := b.x.c.c.(*sock.Conn); ok {
+		n = c.Buffered()
+	}
+	return n + b.x.c.br.Buffered()
 }
 
 // end is called when no more can be read.

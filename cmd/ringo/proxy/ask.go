@@ -138,6 +138,14 @@ type answer struct {
 	of *upstream // nil once Close has left it
 }
 
+// Buffered returns how many bytes Read returns without waiting, as far as the transport knows.
+func (a *answer) Buffered() int {
+	if b, ok := a.ReadCloser.(interface{ Buffered() int }); ok {
+		return b.Buffered()
+	}
+	return 0
+}
+
 func (a *answer) Close() error {
 	err := a.ReadCloser.Close()
 	if a.of != nil {

@@ -160,20 +160,21 @@ func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, i *webId
 	}
 }
 
-// copyBody copies an answer's body to the client. It flushes each piece if isStream says that the client waits for it.
+// copyBody copies an answer's body to the client. It flushes what is held before it waits for more of the body and, if
+// isStream says that the client may wait for each piece, before each Read.
 func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdler, a *http.Response) error {
 	if a.Body == http.NoBody {
 		return nil
 	}
-	flush := func() error { return nil }
-	if isStream(a) {
-		flush = http.NewResponseController(rw).Flush
-		flush()
-	}
+	stream, left := isStream(a), a.ContentLength
 	p := blocks.Get().(*[blockBytes]byte)
 	defer blocks.Put(p)
 	for {
+		if stream || left > 0 && a.Body.(*answer).Buffered() == 0 {
+			http.NewResponseController(rw).Flush()
+		}
 		n, err := a.Body.Read(p[:])
+		left -= int64(n)
 		i.moves(n)
 		if n > 0 {
 			n, err := rw.Write(p[:n])
@@ -183,7 +184,6 @@ func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, v *visit, i *web
 				v.ends(endClient, err)
 				return err
 			}
-			flush()
 		}
 		switch {
 		case err == io.EOF:
