@@ -462,7 +462,8 @@ func TestProxyHTTPUpgrade(t *testing.T) {
 			io.WriteString(c, method+" / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 			r := bufio.NewReader(c)
 			a, err := http.ReadResponse(r, nil)
-			if err != nil || a.StatusCode != 101 || a.Header.Get("Upgrade") != "echo" || a.Header["Content-Length"] != nil {
+			if err != nil || a.StatusCode != 101 || a.Header.Get("Upgrade") != "echo" ||
+				a.Header["Content-Length"] != nil {
 				t.Fatal(a, err)
 			}
 			return c, r
@@ -561,7 +562,8 @@ func TestProxyHTTPPauses(t *testing.T) {
 					}
 				}
 				steps <- struct{}{}
-				if rest, err := io.ReadAll(a.Body); (err == nil) != (path == "/whole") || err == nil && string(rest) != "last" {
+				rest, err := io.ReadAll(a.Body)
+				if (err == nil) != (path == "/whole") || err == nil && string(rest) != "last" {
 					t.Errorf("HTTP/%s %s: %q, %v at the end", protocol, path, rest, err)
 				}
 				a.Body.Close()

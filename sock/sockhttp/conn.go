@@ -214,8 +214,8 @@ func (c *conn) skipLineEnds() {
 func (c *conn) now() time.Time { return nowOn(c.loop) }
 
 func nowOn(l *ringo.Loop) time.Time {
-	if l != nil {
-		return (*loop.Loop)(l).Now()
+	if l := (*loop.Loop)(l); l.IsCurrent() {
+		return l.Now()
 	}
 	return time.Now()
 }
@@ -298,6 +298,45 @@ func (c *conn) limitWrites(d time.Duration) {
 	}
 }
 
+// write writes p. The peer may take nothing of it for d; see writeIn.
+func (c *conn) write(p []byte, d time.Duration) error { return writeIn(c.c, p, d, c.giveTime) }
+
+// giveTime makes writes fail after d, or no longer fail if d is 0. It is not noted: the write that it is for ends it.
+func (c *conn) giveTime(d time.Duration) { c.setWriteDeadline(c.deadline(d)) }
+
+// patience returns how long the peer may take nothing of a write; 0: for any time, or another deadline counts.
+func (c *conn) patience() time.Duration {
+	if c.timed.Load()&timedWrites != 0 {
+		return 0
+	}
+	return c.s.WriteByteTimeout
+}
+
+// writeIn writes p to c. Unless d is 0, it fails when the peer has taken nothing for d: limit sets that deadline, which
+// is removed after p.
+func writeIn(c net.Conn, p []byte, d time.Duration, limit func(d time.Duration)) error {
+	if d <= 0 {
+		_, err := c.Write(p)
+		return err
+	}
+	for {
+		limit(d)
+		n, err := c.Write(p[:min(len(p), pieceTaken)])
+		p = p[n:]
+		switch {
+		case err == nil && len(p) == 0:
+			limit(0)
+			return nil
+		case err != nil && (n == 0 || !errors.Is(err, os.ErrDeadlineExceeded)):
+			return err
+		}
+	}
+}
+
+// pieceTaken is how much of what is written by TLS, which can't say that the peer has taken a part of a write, the peer
+// has to take in time.
+const pieceTaken = 64 << 10
+
 // changes notes that a deadline is set, or with 0 that none is, and reports whether the connection has to be told.
 func (c *conn) changes(which uint32, d time.Duration) bool {
 	if d > 0 {
@@ -307,11 +346,13 @@ func (c *conn) changes(which uint32, d time.Duration) bool {
 	return c.timed.Load()&which != 0 && c.timed.And(^which)&which != 0
 }
 
-func (c *conn) deadline(d time.Duration) time.Time {
+func (c *conn) deadline(d time.Duration) time.Time { return deadlineOn(c.loop, d) }
+
+func deadlineOn(l *ringo.Loop, d time.Duration) time.Time {
 	if d <= 0 {
 		return time.Time{}
 	}
-	return c.now().Add(d)
+	return nowOn(l).Add(d)
 }
 
 // limitHead starts the time that a head may take, which replaces the idle timeout.
@@ -364,6 +405,9 @@ func (c *conn) handle(x *exchange) bool {
 		return false
 	}
 	w.finish()
+	if errors.Is(w.failed, os.ErrDeadlineExceeded) {
+		c.cut() // or what is unsent would be kept for a peer that takes nothing
+	}
 	c.answered(&x.made, w.status, w.written)
 	if x.hasBody() {
 		if w.fullDuplex && !w.close && !x.body.settle() {
@@ -532,7 +576,7 @@ func (c *conn) refuse(x *exchange, err error) error {
 			line += ": " + bad.text
 			body = line
 		}
-		fmt.Fprint(c.c, "HTTP/1.1 ", line, fields, body)
+		c.write([]byte("HTTP/1.1 "+line+fields+body), c.patience())
 		c.refused(nil, bad.code, int64(len(body)))
 	}
 	c.part(x, true)

@@ -49,9 +49,10 @@ type conn2 struct {
 	scratch   *[]byte // the first memory of out
 	heads     int     // how many bytes of out are heads
 	flushing  bool
-	window    int64 // how many bytes of bodies the peer has room for, on the connection
-	startsAt  int64 // the window that a new stream has
-	frameSize int   // the limit of frames to the peer
+	window    int64     // how many bytes of bodies the peer has room for, on the connection
+	opened    time.Time // when the peer has last opened that window
+	startsAt  int64     // the window that a new stream has
+	frameSize int       // the limit of frames to the peer
 	inflow    inflow
 
 	writers lot // senders that wait for a window, or for room in out
@@ -85,6 +86,7 @@ type side2 interface {
 // owner2 is what a stream belongs to: a server's request or a client's.
 type owner2 interface {
 	inputEnds()     // the peer has sent everything. The caller holds mu.
+	stalls(on bool) // the sender begins to wait for a window, or ends that. The caller holds mu.
 	left(why error) // the stream no longer belongs to the connection. The caller holds mu.
 }
 
@@ -132,8 +134,11 @@ func (l *limits2) configure(cfg *http.HTTP2Config) {
 	if n := cfg.MaxReceiveBufferPerStream; n > 0 && n <= windowMax {
 		l.streamWindow = int64(n)
 	}
-	if l.ping, l.write, l.count = cfg.SendPingTimeout, cfg.WriteByteTimeout, cfg.CountError; cfg.PingTimeout > 0 {
+	if l.ping, l.count = cfg.SendPingTimeout, cfg.CountError; cfg.PingTimeout > 0 {
 		l.pong = cfg.PingTimeout
+	}
+	if cfg.WriteByteTimeout > 0 {
+		l.write = cfg.WriteByteTimeout
 	}
 }
 

@@ -187,6 +187,135 @@ func (c *timed) timeout() string {
 	return fmt.Sprintf("read tcp %v->%v: i/o timeout", c.c.RemoteAddr(), c.c.LocalAddr())
 }
 
+// takesNothing asks again and again, and reads nothing, until the connection ends. Deadlines of the client show that it
+// does not.
+func (c *timed) takesNothing(request string) {
+	c.t.Helper()
+	requests, began := []byte(strings.Repeat(request, 100)), c.l.Now()
+	c.c.SetDeadline(began.Add(time.Hour))
+	for {
+		if _, err := c.c.Write(requests); err != nil {
+			if took := c.l.Now().Sub(began); took > time.Minute {
+				c.t.Errorf("%.20q: ended after %v: %v", request, took, err)
+			}
+			return
+		}
+	}
+}
+
+// A peer that takes nothing is given up, whatever it has asked for.
+func TestPeerTakesNothing(t *testing.T) {
+	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Long", strings.Repeat("x", 1800)) // so that few answers fill the buffers below
+		rest := struct{ io.Reader }{strings.NewReader(strings.Repeat("x", 1<<20))}
+		switch r.URL.Path {
+		case "/small":
+			io.WriteString(w, "ok")
+		case "/none":
+			http.NotFound(w, r)
+		case "/flush":
+			io.WriteString(w, "ok")
+			http.NewResponseController(w).Flush()
+		case "/large":
+			io.Copy(struct{ io.Writer }{w}, rest)
+		case "/copy":
+			w.Header().Set("Content-Length", fmt.Sprint(1<<20))
+			io.Copy(w, rest)
+		case "/whole":
+			w.Write(make([]byte, 4<<20))
+		}
+	})
+	for _, request := range []string{"GET /small", "HEAD /small", "GET /none", "GET /flush", "GET /large", "GET /copy",
+		"GET /whole"} {
+		t.Run(request, func(t *testing.T) {
+			inTime(t, func() *sockhttp.Server {
+				return &sockhttp.Server{Handler: h, WriteByteTimeout: 4 * time.Second}
+			}, func(c *timed) { c.takesNothing(request + " HTTP/1.1\r\nHost: a\r\n\r\n") })
+		})
+	}
+}
+
+// A peer that takes something in time gets all, and a handler's own deadline counts instead.
+func TestPeerTakesSlowly(t *testing.T) {
+	const size = 4 << 20
+	inTime(t, func() *sockhttp.Server {
+		return &sockhttp.Server{WriteByteTimeout: 4 * time.Second,
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set("Content-Length", fmt.Sprint(size))
+				if r.URL.Path == "/own" {
+					http.NewResponseController(w).SetWriteDeadline(time.Time{})
+				}
+				w.Write(make([]byte, size))
+			})}
+	}, func(c *timed) {
+		take := func(pause time.Duration, piece int) {
+			a, err := http.ReadResponse(c.input, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for left := size; left > 0; left -= piece {
+				c.l.Sleep(pause)
+				if _, err := io.ReadFull(a.Body, make([]byte, min(piece, left))); err != nil {
+					t.Errorf("with %d bytes left: %v", left, err)
+					return
+				}
+			}
+		}
+		c.send(0, getIt)
+		take(3*time.Second, 1<<18)
+		c.send(10*time.Second, strings.Replace(getIt, "/", "/own", 1))
+		take(30*time.Second, 1<<21)
+	})
+}
+
+// A peer of HTTP/2 that opens no window loses its stream, and one that opens windows slowly gets all.
+func TestPeerOpensNoWindow(t *testing.T) {
+	const late = 4 * time.Second
+	sim.Run(t, 1, func(w *sim.World) {
+		server, client := w.Host("server"), w.Host("client")
+		server.Run(&ringo.Config{Loops: 1, Grace: time.Second}, func(l *ringo.Loop) error {
+			ln, err := sock.Listen(l, "tcp", "server:8000")
+			if err != nil {
+				return err
+			}
+			s := &sockhttp.Server{Protocols: clear2(), WriteByteTimeout: late,
+				Handler: sockhttp.Task(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					io.WriteString(w, "hello")
+				}))}
+			if err := s.Serve(ln); err != http.ErrServerClosed {
+				return err
+			}
+			return nil
+		})
+		w.Check(w.Wait(client.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+			c, err := sock.Dial(l, "tcp", "server:8000")
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			c.SetDeadline(l.Now().Add(time.Hour))
+			r, began := newRaw(t, c, setting(4, 0)), l.Now()
+			r.send(getOn(1))
+			r.until(reset, 1)
+			if took := l.Now().Sub(began); took < late || took > late+time.Second {
+				t.Errorf("reset after %v, want %v", took, late)
+			}
+			r.send(getOn(3))
+			got := ""
+			for range len("hello") {
+				l.Sleep(late * 3 / 4)
+				r.send(made(window, 0, 3, word(1)))
+				f := r.until(data, 3)
+				got += string(f.payload)
+			}
+			if got != "hello" {
+				t.Errorf("got %q", got)
+			}
+			return nil
+		})))
+	})
+}
+
 // A peer that says Connection: close gets it, whatever the handler makes of the request.
 func TestCloseIsThePeers(t *testing.T) {
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -39,8 +39,9 @@ type Files struct {
 	Keep int
 	// Fresh is how long the name of an open file is not looked up again; 0 means a second, less means not at all.
 	Fresh time.Duration
-	// Idle is how long a peer may take nothing of a file that is sent by HTTP/1 before its connection is closed. It
-	// replaces the server's WriteTimeout, which counts for the whole answer; 0 keeps that.
+	// Idle is how long a peer may take nothing of a file that is sent by HTTP/1, and not as several ranges, before its
+	// connection is closed. It replaces the server's WriteByteTimeout, and WriteTimeout, which counts for the whole
+	// answer; 0 keeps those.
 	Idle time.Duration
 	// ETags gives each file an entity tag, made of its size and the time of its last change.
 	ETags bool

@@ -465,16 +465,18 @@ func TestFilesCut(t *testing.T) {
 	})
 }
 
-// A peer that takes nothing is given up, be it of a large file or of many small ones.
+// A peer that takes nothing is given up, be it of a large file, of parts of one, or of many small ones.
 func TestFilesSlowPeers(t *testing.T) {
 	t.Parallel()
+	const idle = 300 * time.Millisecond
 	dir := site(t, map[string]string{"big": "", "f": "file"})
 	if err := os.Truncate(filepath.Join(dir, "big"), 256<<20); err != nil {
 		t.Fatal(err)
 	}
-	files := &sockhttp.Files{Root: openRoot(t, dir), Idle: 300 * time.Millisecond}
+	files := &sockhttp.Files{Root: openRoot(t, dir), Idle: idle}
 	t.Cleanup(files.Close)
-	eachWay(t, files, nil, func(t *testing.T, addr string) {
+	set := func(s *sockhttp.Server) { s.WriteByteTimeout = idle }
+	eachWay(t, files, set, func(t *testing.T, addr string) {
 		other := dial(t, addr) // which takes all, and is not given up
 		answers := bufio.NewReader(other)
 		ask := func(path string) {
@@ -486,6 +488,7 @@ func TestFilesSlowPeers(t *testing.T) {
 		}
 		ask("/f")
 		for _, asked := range []string{"GET /big HTTP/1.1\r\nHost: h\r\n\r\n",
+			"GET /big HTTP/1.1\r\nHost: h\r\nRange: bytes=0-99999999,100000000-199999999\r\n\r\n",
 			strings.Repeat("GET /f HTTP/1.1\r\nHost: h\r\n\r\n", 200_000)} {
 			c := dial(t, addr) // with the buffers that it has: if they shrink, it drops acks and resets
 			_, err := io.WriteString(c, asked)

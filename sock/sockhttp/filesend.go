@@ -52,9 +52,7 @@ func (f *Files) whole(s *shelf, o *openFile, w http.ResponseWriter, r *http.Requ
 		}
 		res.put(out[:n])
 		res.written = o.size
-		res.giveTime(f.Idle, s)
-		res.push()
-		res.endTime(f.Idle)
+		res.pushIn(res.patience(f.Idle))
 	default:
 		res.written, _ = res.sendSpan(&content{o: o, s: s, idle: f.Idle}, o.size)
 	}
@@ -174,9 +172,11 @@ func (w *response) readContent(r io.Reader) (n int64, err error, ok bool) {
 // announced n: if they can't be sent, the connection has to be closed.
 func (w *response) sendSpan(from *content, n int64) (sent int64, err error) {
 	to, _ := w.x.conn.c.(*sock.Conn)
-	room, before := int64(pieceMax), int64(0)
+	room, before, patience := int64(pieceMax), int64(0), w.patience(from.idle)
 	for off := from.off; sent < n && err == nil; {
-		w.giveTime(from.idle, from.s)
+		if patience > 0 {
+			w.x.conn.giveTime(patience)
+		}
 		may, now := int64(0), int64(0)
 		switch {
 		case to == nil:
@@ -206,7 +206,7 @@ func (w *response) sendSpan(from *content, n int64) (sent int64, err error) {
 			}
 			*w.out = (*w.out)[:0]
 		} else {
-			k, err = w.sendRead(from, off, n-sent)
+			k, err = w.sendRead(from, off, n-sent, patience)
 		}
 		before = now
 		off += int64(k)
@@ -215,8 +215,9 @@ func (w *response) sendSpan(from *content, n int64) (sent int64, err error) {
 	if err != nil && from.s != nil {
 		from.s.drop(from.o)
 	}
-	w.fail(err)
-	w.endTime(from.idle)
+	if w.fail(err); patience > 0 && w.failed == nil { // else it has passed
+		w.x.conn.giveTime(0)
+	}
 	return sent, w.failed
 }
 
@@ -229,8 +230,13 @@ func roomAfter(n, of int64) int64 {
 	return min(max(2*n, pieceMin), pieceMax)
 }
 
+// patience returns how long the peer may take nothing of a file: Idle, or else as long as of other answers.
+func (w *response) patience(idle time.Duration) time.Duration {
+	return either(idle, w.x.conn.patience())
+}
+
 // sendRead sends the bytes that wait in out, and then up to n bytes of the file, to the end of a chunk at most.
-func (w *response) sendRead(from *content, off, n int64) (int, error) {
+func (w *response) sendRead(from *content, off, n int64, patience time.Duration) (int, error) {
 	mem := chunkMem.Get().(*[chunkBytes]byte)
 	defer chunkMem.Put(mem)
 	number := off / chunkBytes
@@ -244,28 +250,11 @@ func (w *response) sendRead(from *content, off, n int64) (int, error) {
 	if s := from.s; s != nil && off == number*chunkBytes && (n == chunkBytes || off+n == from.o.size) {
 		from.o.warmed(number, s.now())
 	}
-	if w.push() == nil {
-		w.writeOut(mem[:n])
+	if w.pushIn(patience) == nil {
+		w.writeOut(mem[:n], patience)
 	}
 	if w.failed != nil {
 		return 0, w.failed
 	}
 	return int(n), nil
-}
-
-// giveTime sets the deadline for a peer that takes nothing; endTime removes it, unless it has passed.
-func (w *response) giveTime(idle time.Duration, s *shelf) {
-	switch {
-	case idle <= 0:
-	case s != nil:
-		w.x.conn.setWriteDeadline(s.l.Now().Add(idle))
-	default:
-		w.x.conn.setWriteDeadline(time.Now().Add(idle))
-	}
-}
-
-func (w *response) endTime(idle time.Duration) {
-	if idle > 0 && w.failed == nil {
-		w.x.conn.setWriteDeadline(time.Time{})
-	}
 }

@@ -3,8 +3,8 @@ package sockhttp
 import (
 	"encoding/binary"
 	"errors"
-	"os"
 	"slices"
+	"time"
 
 	"ringo/internal/rt/code"
 )
@@ -132,6 +132,7 @@ func (h *conn2) takeWindow(f *frame) error {
 	case n == 0:
 		return &streamError{f.id, codeProtocol, "WINDOW_UPDATE of 0"}
 	case f.id == 0:
+		h.opened = h.now()
 		if h.window += n; h.window > windowMax {
 			return &connectionError{codeFlowControl, "a window that is too large"}
 		}
@@ -327,15 +328,7 @@ func (h *conn2) giveOut() {
 
 // write sends p. The write timeout starts anew whenever the peer takes some of it.
 func (h *conn2) write(p []byte) error {
-	for {
-		if h.limits.write > 0 {
-			h.c.SetWriteDeadline(h.now().Add(h.limits.write))
-		}
-		n, err := h.c.Write(p)
-		if p = p[n:]; n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
-			return err
-		}
-	}
+	return writeIn(h.c, p, h.limits.write, func(d time.Duration) { h.c.SetWriteDeadline(deadlineOn(h.loop, d)) })
 }
 
 // Code shows the task under the name of flusher.
@@ -350,7 +343,15 @@ func (h *conn2) sendData(st *stream2, p []byte, end bool) error {
 		n := h.room(st, len(p))
 		if n == 0 && len(p) > 0 || sent && len(h.writers.all) > 0 { // others get a turn
 			h.flush()
-			if err := h.wait(&h.writers, st, false); err != nil {
+			closed := min(st.window, h.window) <= 0
+			if closed {
+				st.owner.stalls(true)
+			}
+			err := h.wait(&h.writers, st, false)
+			if closed {
+				st.owner.stalls(false)
+			}
+			if err != nil {
 				return err
 			}
 			sent = false

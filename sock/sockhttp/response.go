@@ -157,8 +157,7 @@ func (w *response) askBody() error {
 		return nil
 	}
 	w.ask.done = true
-	_, err := io.WriteString(w.x.conn.c, "HTTP/1.1 100 Continue\r\n\r\n")
-	return err
+	return w.x.conn.write([]byte("HTTP/1.1 100 Continue\r\n\r\n"), w.x.conn.patience())
 }
 
 // answers notes that it is too late for 100 Continue, after waiting for one that is being sent.
@@ -281,7 +280,7 @@ func (w *response) send(p []byte) (int, error) {
 	w.put(out)
 	if len(p) > 0 {
 		w.push()
-		w.writeOut(p)
+		w.writeOut(p, w.x.conn.patience())
 	}
 	if w.chunked {
 		w.put(append(w.take(), "\r\n"...))
@@ -306,7 +305,13 @@ func (w *response) FlushError() error {
 	w.send(nil)
 	w.push()
 	if f, ok := w.x.conn.c.(*sock.Conn); ok && w.failed == nil {
-		w.fail(f.Flush())
+		d := w.x.conn.patience()
+		if d > 0 {
+			w.x.conn.giveTime(d)
+		}
+		if w.fail(f.Flush()); d > 0 && w.failed == nil {
+			w.x.conn.giveTime(0)
+		}
 	}
 	return w.failed
 }
@@ -330,7 +335,7 @@ func (w *response) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 	w.send(nil)
 	to, ok := w.x.conn.c.(io.ReaderFrom)
-	if !ok || w.chunked || w.x.made.Method == http.MethodHead || !bodyAllowed(w.status) {
+	if !ok || w.chunked || w.x.made.Method == http.MethodHead || !bodyAllowed(w.status) || w.x.conn.patience() > 0 {
 		k, err := io.CopyBuffer(justWriter{w}, r, room)
 		return n + k, err
 	}
@@ -612,19 +617,21 @@ func (w *response) take() []byte {
 func (w *response) put(p []byte) { *w.out = p }
 
 // push writes what is in out.
-func (w *response) push() error {
+func (w *response) push() error { return w.pushIn(w.x.conn.patience()) }
+
+// pushIn is push, to a peer that may take nothing for d.
+func (w *response) pushIn(d time.Duration) error {
 	if w.out != nil && len(*w.out) > 0 {
-		w.writeOut(*w.out)
+		w.writeOut(*w.out, d)
 		*w.out = (*w.out)[:0]
 	}
 	return w.failed
 }
 
-// writeOut writes to the connection, unless a write has failed.
-func (w *response) writeOut(p []byte) {
+// writeOut writes to the connection, unless a write has failed. The peer may take nothing for d.
+func (w *response) writeOut(p []byte, d time.Duration) {
 	if w.failed == nil {
-		_, err := w.x.conn.c.Write(p)
-		w.fail(err)
+		w.fail(w.x.conn.write(p, d))
 	}
 }
 

@@ -307,6 +307,9 @@ func (w *response2) SetReadDeadline(t time.Time) error {
 	return w.limit(t, w.st.limitRead, w.st.readLate)
 }
 func (w *response2) SetWriteDeadline(t time.Time) error {
+	w.st.h.mu.Lock()
+	w.st.timed = true
+	w.st.h.unlock()
 	return w.limit(t, w.st.limitSend, w.st.sendLate)
 }
 

@@ -32,6 +32,7 @@ func (s *Server) limits2() (l limits2) {
 		most = http.DefaultMaxHeaderBytes
 	}
 	l.list = uint32(min(most, windowMax-320) + 320) // as in net/http: the overhead of ten fields
+	l.write = s.WriteByteTimeout
 	l.configure(s.HTTP2)
 	return l
 }
@@ -61,6 +62,9 @@ func (c *conn) serve2() {
 		c.discard(partSilence, partLongest)
 	}
 	h.mu.Lock()
+	if errors.Is(h.broken, os.ErrDeadlineExceeded) {
+		defer c.cut() // as for HTTP/1
+	}
 	h.queue = nil
 	h.alarm.stop()
 	for h.telling { // Closed must be the last call

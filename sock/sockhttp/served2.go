@@ -25,6 +25,7 @@ type served2 struct {
 	// Under the connection's mu.
 	readLimit alarm
 	sendLimit alarm
+	timed     bool // sendLimit is for the whole answer
 }
 
 // open begins a stream.
@@ -40,6 +41,7 @@ func (h *server2) open(st *served2) error {
 		st.limitRead(h.now().Add(d))
 	}
 	if d := h.conn.s.WriteTimeout; d > 0 {
+		st.timed = true
 		st.limitSend(h.now().Add(d))
 	}
 	if h.running < int(h.limits.streams) {
@@ -103,6 +105,18 @@ func (h *server2) handled(st *served2, returned bool) {
 // inputEnds does nothing: the answer is sent anyway.
 func (st *served2) inputEnds() {}
 
+// stalls limits the wait for a window, unless there is a deadline for the whole answer.
+func (st *served2) stalls(on bool) {
+	d := st.s.conn.s.WriteByteTimeout
+	switch {
+	case d <= 0 || st.timed:
+	case on:
+		st.limitSend(st.h.now().Add(d))
+	default:
+		st.limitSend(time.Time{})
+	}
+}
+
 // left is called when the stream has left the connection.
 func (st *served2) left(why error) {
 	st.readLimit.stop()
@@ -143,7 +157,10 @@ func (st *served2) readLate() {
 func (st *served2) sendLate() {
 	h := st.h
 	h.mu.Lock()
-	if st.gone == nil {
+	again := h.opened.Add(st.s.conn.s.WriteByteTimeout)
+	if !st.timed && st.window > 0 && again.After(h.now()) { // the peer takes what others send
+		st.limitSend(again)
+	} else if st.gone == nil {
 		h.reset(st.id, codeInternal, os.ErrDeadlineExceeded)
 	}
 	h.unlock()

@@ -33,6 +33,12 @@ type Server struct {
 	ReadTimeout time.Duration
 	// WriteTimeout is how long an answer may take, from the end of the request's head. 0 means no limit.
 	WriteTimeout time.Duration
+	// WriteByteTimeout is how long a peer may take no byte that is sent to it before its connection is closed or, if it
+	// opens no window for an answer of HTTP/2, before the stream is reset. It counts from the beginning of each write,
+	// and anew whenever the peer has taken some of it; a peer of TLS has to take 64 KiB in that time. It does not count
+	// for an answer with a WriteTimeout, or one whose handler has called SetWriteDeadline. HTTP2.WriteByteTimeout
+	// replaces it for connections of HTTP/2, but not for windows. 0 means no limit.
+	WriteByteTimeout time.Duration
 	// IdleTimeout is how long a connection may wait for its next request; 0 means ReadTimeout.
 	IdleTimeout time.Duration
 	// MaxHeaderBytes is how long a head may be, plus 4096 bytes; 0 means http.DefaultMaxHeaderBytes.
@@ -49,8 +55,8 @@ type Server struct {
 	ConnState func(net.Conn, http.ConnState)
 	// Answered, if not nil, is called when an answer has been sent, or can't be, also since its handler has panicked
 	// after WriteHeader or Write, for an access log: in the task or on the goroutine that serves the connection or, by
-	// HTTP/2, the stream, so it must not wait. size is how many bytes of a body were written. r is nil if the input was not a request; it must not be kept if TaskReusing marks a
-	// handler.
+	// HTTP/2, the stream, so it must not wait. size is how many bytes of a body were written. r is nil if the input was
+	// not a request; it must not be kept if TaskReusing marks a handler.
 	Answered func(c net.Conn, r *http.Request, status int, size int64)
 	// Refused, if not nil, is called instead of Answered, in the same way, for what the server has answered by itself,
 	// without a handler: input that was not a request, and requests with an expectation or fields that it does not

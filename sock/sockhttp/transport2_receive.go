@@ -105,6 +105,9 @@ func (st *request2) takeInfo(a *http.Response, size int64, ends bool) error {
 	return nil
 }
 
+// stalls does nothing: a request's time is the caller's.
+func (st *request2) stalls(bool) {}
+
 // inputEnds is called when the answer is complete. The rest of the request is sent, unless it is no longer wanted.
 func (st *request2) inputEnds() {
 	switch {

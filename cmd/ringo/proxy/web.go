@@ -49,7 +49,7 @@ func newWeb(r *relay, cert *server.Certificate) *web {
 	w.transport.Protocols.SetHTTP1(true)
 	w.server = &sockhttp.Server{Handler: sockhttp.TaskReusing(http.HandlerFunc(w.pass)),
 		DisableGeneralOptionsHandler: true, ReadHeaderTimeout: r.o.header, IdleTimeout: r.o.restTime(),
-		Linger: server.Linger, MaxHeaderBytes: headMax, Protocols: new(http.Protocols)}
+		WriteByteTimeout: r.o.idle, Linger: server.Linger, MaxHeaderBytes: headMax, Protocols: new(http.Protocols)}
 	w.server.Protocols.SetHTTP1(true)
 	w.server.Protocols.SetHTTP2(true)
 	w.server.Protocols.SetUnencryptedHTTP2(true)

@@ -89,6 +89,8 @@ func (i *webIdler) begins() {
 		return
 	}
 	i.begun = true
+	// The watch replaces WriteByteTimeout: it counts acknowledged bytes.
+	http.NewResponseController(i.rw).SetWriteDeadline(time.Time{})
 	if i.timer == nil {
 		i.watch()
 	}
@@ -126,13 +128,16 @@ func (i *webIdler) endRequest() {
 	i.cancel(errIdle)
 }
 
-// stop ends the watch, at the end of the request.
+// stop ends the watch, at the end of the request. The server then has -idle to send the last bytes of the answer.
 func (i *webIdler) stop() {
 	if i == nil {
 		return
 	}
 	i.idler.stop()
 	i.cancel(nil)
+	if i.begun {
+		http.NewResponseController(i.rw).SetWriteDeadline(i.l.Now().Add(i.r.o.idle))
+	}
 }
 
 // reason returns why a request failed: errIdle if -idle cancelled it, so that it does not look like a client that has

@@ -90,6 +90,34 @@ func sends(l *ringo.Loop, c *sock.Conn) error {
 	}
 }
 
+// takesNothing sends requests until there is an end, and reads nothing.
+func takesNothing(request string) part {
+	return func(l *ringo.Loop, c *sock.Conn) error {
+		begin, asked := l.Now(), strings.Repeat(request, 1000)
+		c.SetDeadline(begin.Add(time.Hour))
+		for {
+			if _, err := io.WriteString(c, asked); err != nil {
+				if d := l.Now().Sub(begin); d > time.Minute {
+					return fmt.Errorf("it ends after %v: %w", d, err)
+				}
+				return nil
+			}
+		}
+	}
+}
+
+// answers gives a small answer to each request.
+func answers(l *ringo.Loop, c *sock.Conn) error {
+	for r := bufio.NewReader(c); ; {
+		if _, err := http.ReadRequest(r); err != nil {
+			return nil
+		}
+		if _, err := io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"); err != nil {
+			return nil
+		}
+	}
+}
+
 // gets wants an answer of a status, and a whole body or one that breaks off when nothing has moved for -idle, since it
 // began or, if late, since the head came.
 func gets(status int, whole, late bool) part {
@@ -161,6 +189,10 @@ func TestWebIdle(t *testing.T) {
 		{"answer trickles", says(get, gets(200, true, false)), plays(reads(0), says(answer, trickles(20), ends)), ""},
 		{"stream with heartbeats", says(get, gets(200, true, false)), plays(reads(0), says(stream, trickles(20))), ""},
 		{"client takes none", says(get, sleeps(10*idleTime), ends), plays(reads(0), says(stream, sends)), ""},
+		{"client takes no refusals", says(get, reads(0), takesNothing("CONNECT h:1 HTTP/1.1\r\nHost: h:1\r\n\r\n")),
+			plays(reads(0), says(empty, ends)), ""},
+		{"client takes no small answers", says(get, reads(0), takesNothing(get)),
+			plays(reads(0), says(empty, answers)), ""},
 		{"answer takes long", says(get, gets(200, true, false)),
 			plays(reads(0), sleeps(10*idleTime), says(empty, ends)), ""},
 		{"answer to a body takes long", says(post+strings.Repeat("x", 20), gets(200, true, false)),

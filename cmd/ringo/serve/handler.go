@@ -31,7 +31,7 @@ const headMax = 16 << 10
 
 func newFiles(s *server.Server, o *options, root *file.Root, log *server.Log, cert *server.Certificate) *files {
 	f := &files{Server: s, o: o, log: log, format: formats[o.logFormat], handler: &sockhttp.Files{Root: root,
-		Keep: o.files, Fresh: o.fresh, Idle: o.idle, ETags: true, NoList: !o.list, Precompressed: o.precompressed}}
+		Keep: o.files, Fresh: o.fresh, ETags: true, NoList: !o.list, Precompressed: o.precompressed}}
 	if o.files == 0 {
 		f.handler.Keep = -1
 	}
@@ -39,7 +39,8 @@ func newFiles(s *server.Server, o *options, root *file.Root, log *server.Log, ce
 		f.handler.Fresh = -1
 	}
 	f.server = &sockhttp.Server{Handler: sockhttp.TaskReusing(f), ReadHeaderTimeout: o.header, ReadTimeout: o.idle,
-		IdleTimeout: o.idle, Linger: server.Linger, MaxHeaderBytes: headMax - 4096, DisableGeneralOptionsHandler: true}
+		WriteByteTimeout: o.idle, IdleTimeout: o.idle, Linger: server.Linger, MaxHeaderBytes: headMax - 4096,
+		DisableGeneralOptionsHandler: true}
 	if cert != nil {
 		f.server.TLSConfig = cert.Config()
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,25 +27,7 @@ func TestServeBusyIsNotIdle(t *testing.T) {
 	sim.Explore(t, 10, func(w *sim.World) {
 		here, far := w.Host("server"), w.Host("client")
 		w.Link = sim.Link{Latency: time.Millisecond}
-		p := here.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-			if err := file.WriteFile("f", []byte("file"), 0o644); err != nil {
-				return err
-			}
-			root, err := file.OpenRoot(".")
-			if err != nil {
-				return err
-			}
-			defer root.Close()
-			ln, err := sock.Listen(l, "tcp", ":8080")
-			if err != nil {
-				return err
-			}
-			o := &options{files: 10, fresh: time.Minute, header: time.Minute, idle: idle}
-			s := &server.Server{Context: context.Background(), Options: &o.Options}
-			f := newFiles(s, o, root, nil, nil)
-			defer f.handler.Close()
-			return f.serveStreams(l, ln)
-		})
+		p := serves(here, idle)
 		w.RunFor(time.Second)
 		c := far.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 			c, err := sock.Dial(l, "tcp", "server:8080")
@@ -89,4 +72,60 @@ func wantAnswer(c io.Writer, r *bufio.Reader) error {
 		return fmt.Errorf("%s, %q, and closes: %v", a.Status, body, a.Close)
 	}
 	return err
+}
+
+// serves serves a file on a host.
+func serves(here *sim.Host, idle time.Duration) *sim.Program {
+	return here.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		if err := file.WriteFile("f", []byte("file"), 0o644); err != nil {
+			return err
+		}
+		root, err := file.OpenRoot(".")
+		if err != nil {
+			return err
+		}
+		defer root.Close()
+		ln, err := sock.Listen(l, "tcp", ":8080")
+		if err != nil {
+			return err
+		}
+		o := &options{files: 10, fresh: time.Minute, header: time.Minute, idle: idle}
+		s := &server.Server{Context: context.Background(), Options: &o.Options}
+		f := newFiles(s, o, root, nil, nil)
+		defer f.handler.Close()
+		return f.serveStreams(l, ln)
+	})
+}
+
+// TestServeTakesNothing: a client that takes nothing of small answers is given up.
+func TestServeTakesNothing(t *testing.T) {
+	const idle = 4 * time.Second
+	for _, request := range []string{"GET /none", "HEAD /f", "POST /f", "GET /f"} {
+		t.Run(request, func(t *testing.T) {
+			sim.Run(t, 1, func(w *sim.World) {
+				here, far := w.Host("server"), w.Host("client")
+				w.Link = sim.Link{Latency: time.Millisecond}
+				p := serves(here, idle)
+				w.RunFor(time.Second)
+				c := far.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+					c, err := sock.Dial(l, "tcp", "server:8080")
+					if err != nil {
+						return err
+					}
+					defer c.Close()
+					began, asked := l.Now(), strings.Repeat(request+" HTTP/1.1\r\nHost: h\r\n\r\n", 1000)
+					for c.SetDeadline(began.Add(time.Hour)); err == nil; {
+						_, err = io.WriteString(c, asked)
+					}
+					if d := l.Now().Sub(began); d > time.Minute {
+						return fmt.Errorf("it ends after %v: %w", d, err)
+					}
+					return nil
+				})
+				if err := w.Wait(c); err != nil {
+					w.Errorf("%v", errors.Join(err, p.Err()))
+				}
+			})
+		})
+	}
 }

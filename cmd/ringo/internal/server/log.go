@@ -118,8 +118,8 @@ func (g *Log) Run(quit <-chan struct{}) {
 	}
 }
 
-// write writes lines. It counts those that are lost because the output fails. If one is cut, it keeps the rest, which is
-// written before any later line.
+// write writes lines, and counts those that the output refuses. If one is cut, it keeps the rest, to write that before
+// any later line.
 func (g *Log) write(lines []byte) {
 	n, err := 0, error(nil)
 	if len(g.rest) > 0 {
