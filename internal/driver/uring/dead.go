@@ -59,7 +59,7 @@ func (d *ring) endAll(done *driver.Queue) {
 	}
 }
 
-// unsubmit takes back the entries that the kernel has not taken.
+// unsubmit takes back the entries that the kernel has not taken, and ends their ops, cancelled before or not.
 func (d *ring) unsubmit() {
 	if d.r.Flags()&uring.SetupSQPoll != 0 {
 		return // its thread may be using them
@@ -71,8 +71,8 @@ func (d *ring) unsubmit() {
 			return
 		}
 		d.inFlight--
-		o.State = op.Queued
-		d.backlog.Push(o)
+		o.State, o.Canceled = op.Queued, true
+		d.early = append(d.early, endedOp{o, o.Failed(-sys.ECANCELED), true})
 	})
 }
 

@@ -15,6 +15,8 @@ import (
 var deathCases = []testCase{
 	{name: "of ops of all kinds", run: deathOfAll},
 	{name: "before they were waited for", run: deathUnwaited},
+	{name: "cancelled before they were waited for", run: deathCanceledUnwaited},
+	{name: "in a cancel", run: deathInCancel},
 	{name: "past capacity", run: deathPastCapacity},
 	{name: "of ops that wait their turn", run: deathTurns},
 	{name: "of cancelled ops", run: deathCanceled},
@@ -91,6 +93,11 @@ func (h *harness) mayKeep() bool {
 func (h *harness) endsAll() {
 	h.Helper()
 	for limit := h.now() + int64(longest(h.m)); len(h.live) > 0 && !h.mayKeep(); h.waitDead() {
+		for o, c := range h.live {
+			if o.State == op.Queued {
+				h.Fatalf("a dead driver keeps %s, which the kernel has never seen", c)
+			}
+		}
 		if h.now() > limit {
 			h.Fatalf("a dead driver left %d ops: %s", len(h.live), h.dump())
 		}
@@ -119,6 +126,32 @@ func deathUnwaited(h *harness) {
 	h.nop().submit()
 	h.die()
 	h.endsAll() // a small ring has already submitted some of them
+}
+
+// An op that was cancelled before the kernel saw it ends as those do that the kernel has.
+func deathCanceledUnwaited(h *harness) {
+	for _, k := range waitingKinds {
+		c, _ := k.make(h)
+		c.submit().cancel()
+	}
+	h.nop().submit().cancel()
+	h.die()
+	h.endsAll()
+}
+
+// A cancel past capacity has the driver enter the kernel, which it can die of.
+func deathInCancel(h *harness) {
+	f, _ := h.pair()
+	var calls []*call
+	for range h.past() {
+		calls = append(calls, h.poll(f, sys.PollIn).submit())
+	}
+	h.death.Store(&errDeath)
+	for _, c := range calls {
+		c.cancel()
+	}
+	h.die()
+	h.wantAllEnded()
 }
 
 func deathPastCapacity(h *harness) {

@@ -222,7 +222,8 @@ var mutants = []mutant{
 	// Death.
 	{"does not die", []string{"death/in a sleep", "death/is for good"}},
 	{"forgets its death", []string{"death/is for good"}},
-	{"leaves its ops when it dies", []string{"death/of ops*", "death/before*", "death/past*", "death/of cancelled*"}},
+	{"leaves its ops when it dies", []string{"death/of ops*", "death/before*", "death/cancelled*", "death/in a cancel",
+		"death/past*", "death/of cancelled*"}},
 	{"drops its ops when it dies", []string{"death/of ops*", "death/of a file*"}},
 	{"forgets what a cancelled op did", []string{"death/of a full*"}},
 	{"ends only what it has when it dies", []string{"death/of what*"}},
