@@ -145,7 +145,7 @@ type Op struct {
 	Events    uint16 // the poll mask that a Poll waits for
 	// Behind is the errno that a Full op met after the bytes that it has moved.
 	Behind int16
-	// Res is for the driver: a result that is known before the op has ended.
+	// Res is for the driver: a result that is known before the op has ended, or where the op is in the offload.
 	Res int32
 	// Done counts the bytes that a Full op has moved so far.
 	Done uint32

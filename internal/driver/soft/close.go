@@ -23,7 +23,7 @@ func (d *engine) Close(done *driver.Queue) error {
 	d.done = done
 	d.work()
 	end := d.now() + int64(drainMax)
-	for d.files.busy != nil && d.now() < end {
+	for d.files.jobs.Len() > 0 && d.now() < end {
 		if d.dead == nil {
 			d.collect(max(end-d.now(), 0))
 		} else {
@@ -47,13 +47,10 @@ func (d *engine) Close(done *driver.Queue) error {
 
 // undrained returns an error if calls have not ended in time. It counts them and names the op of one.
 func (d *engine) undrained() error {
-	n := 0
-	for j := d.files.busy; j != nil; j = j.next {
-		n++
-	}
+	n := d.files.jobs.Len()
 	if n == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s: %d calls did not end within %v, the first is a %s; their memory is kept",
-		d.p.Name(), n, drainMax, d.files.busy.o.Def().Name)
+	return fmt.Errorf("%s: %d calls did not end within %v, one is a %s; their memory is kept",
+		d.p.Name(), n, drainMax, d.files.jobs.Some().Def().Name)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"ringo/internal/driver"
 	"ringo/internal/offload"
 	"ringo/internal/op"
 	"ringo/internal/race"
@@ -28,13 +29,15 @@ type files struct {
 	// be opened, aioErr says why, and the workers run these ops, too.
 	aio    *offload.AIO
 	aioErr error
-	busy   *job // jobs under way, linked by next
-	spare  *job // jobs to use again, linked by next
+	// jobs are the ops in both engines. From offload to completeJob the memory that an op names belongs to its engine,
+	// even if the driver dies or is closed meanwhile.
+	jobs driver.Jobs
 }
 
 // open makes the workers. aio is opened when it is first needed, unless without names "aio".
 func (f *files) open(without []string, signal func()) {
 	f.workers = offload.NewWorkers(filesMax, offload.Process, signal)
+	f.jobs.Block = block
 	if slices.Contains(without, "aio") {
 		f.aioErr = errors.New("native AIO is switched off")
 	}
@@ -59,7 +62,7 @@ func (f *files) features(list []string) []string {
 
 // close ends the engines. A call that is still under way stays with its worker or the kernel, and so does its memory.
 func (f *files) close(within time.Duration) {
-	if f.busy == nil {
+	if f.jobs.Len() == 0 {
 		f.workers.Close(within) // the last worker may be about to signal
 	}
 	if f.aio != nil {
@@ -67,59 +70,10 @@ func (f *files) close(within time.Duration) {
 	}
 }
 
-// job is an op in the offload. From offload to completeJobs the memory that the op names belongs to the offload engine,
-// even if the driver dies or is closed meanwhile.
-type job struct {
-	offload.Request
-	o      *op.Op
-	direct bool // the AIO engine has it, not the workers
-	prev   *job
-	next   *job // in files.busy or files.spare
-	run    func() int32
-}
-
-// job returns a job for the op, a spare one if there is one, and puts it into the list of those under way.
-func (f *files) job(o *op.Op) *job {
-	j := f.spare
-	if j == nil {
-		j = new(job)
-		j.User = j
-		j.run = func() int32 { return block(j.o) }
-	} else {
-		f.spare = j.next
-	}
-	j.o = o
-	j.prev, j.next = nil, f.busy
-	if f.busy != nil {
-		f.busy.prev = j
-	}
-	f.busy = j
-	return j
-}
-
-// unlink takes a job out of the list of those under way.
-func (f *files) unlink(j *job) {
-	if j.next != nil {
-		j.next.prev = j.prev
-	}
-	if j.prev != nil {
-		j.prev.next = j.next
-	} else {
-		f.busy = j.next
-	}
-	j.o, j.prev, j.next = nil, nil, nil
-}
-
-// reuse puts a job that no engine has into the list of spare ones.
-func (f *files) reuse(j *job) {
-	j.Buf, j.Vec = nil, nil
-	j.next, f.spare = f.spare, j
-}
-
 // offload gives the op to the kernel's AIO if that can run it, otherwise to a worker.
 func (d *engine) offload(o *op.Op) {
 	o.Mode = op.ModeFile
-	j := d.files.job(o)
+	j := d.files.jobs.Add(o)
 	if !d.submitDirect(j) {
 		d.submitWorker(j)
 	}
@@ -127,8 +81,8 @@ func (d *engine) offload(o *op.Op) {
 
 // submitDirect gives the job's op to the AIO engine and reports whether that has taken it. AIO takes syncs, and reads
 // and writes at an offset of a file that is open with O_DIRECT. flush hands them to the kernel.
-func (d *engine) submitDirect(j *job) bool {
-	o := j.o
+func (d *engine) submitDirect(j *driver.Job) bool {
+	o := j.Op
 	if !native(o) {
 		return false
 	}
@@ -160,7 +114,7 @@ func (d *engine) submitDirect(j *job) bool {
 		d.stats.Fallbacks++
 		return false
 	}
-	j.direct = true
+	j.Direct = true
 	return true
 }
 
@@ -193,10 +147,10 @@ func (f *files) flush() {
 }
 
 // submitWorker gives the job's op to the workers, which run it by block.
-func (d *engine) submitWorker(j *job) {
-	j.Kind, j.Buf, j.Vec, j.Call, j.direct = offload.Call, nil, nil, j.run, false
+func (d *engine) submitWorker(j *driver.Job) {
+	j.Kind, j.Buf, j.Vec, j.Call, j.Direct = offload.Call, nil, nil, j.Run, false
 	if res := d.files.workers.Submit(&j.Request); res < 0 {
-		panic(fmt.Sprintf("driver/soft: %s refused by the workers of an open driver (%d)", j.o.Def().Name, res))
+		panic(fmt.Sprintf("driver/soft: %s refused by the workers of an open driver (%d)", j.Op.Def().Name, res))
 	}
 }
 
@@ -225,26 +179,24 @@ func block(o *op.Op) int32 {
 
 // completeJobs completes the ops whose jobs have ended.
 func (d *engine) completeJobs() {
-	if d.files.busy == nil {
+	if d.files.jobs.Len() == 0 {
 		return
 	}
 	for r := d.files.workers.Next(); r != nil; r = d.files.workers.Next() {
-		d.completeJob(r.User.(*job), r.Res)
+		d.completeJob(r.User.(*driver.Job), r.Res)
 	}
 	if d.files.aio == nil {
 		return
 	}
 	for r := d.files.aio.Next(); r != nil; r = d.files.aio.Next() {
-		d.completeDirect(r.User.(*job))
+		d.completeDirect(r.User.(*driver.Job))
 	}
 }
 
 // completeJob completes the op of a job. If the op was cancelled and its result is a new descriptor, completeJob closes
 // that, unless the op is op.Keep.
-func (d *engine) completeJob(j *job, res int32) {
-	o := j.o
-	d.files.unlink(j)
-	d.files.reuse(j)
+func (d *engine) completeJob(j *driver.Job, res int32) {
+	o := d.files.jobs.Remove(j)
 	if o.Canceled && res >= 0 && o.Def().FDResult && o.Flags&op.Keep == 0 {
 		sys.Close(res)
 		res = -sys.ECANCELED
@@ -257,8 +209,8 @@ func (d *engine) completeJob(j *job, res int32) {
 // returns the error. A worker also repeats a read that came short: the kernel may have found only the first part in
 // memory, as btrfs does with reads that are not aligned (Linux 6.18), and a plain call finds out whether that was the
 // file's end.
-func (d *engine) completeDirect(j *job) {
-	o, res := j.o, j.Res
+func (d *engine) completeDirect(j *driver.Job) {
+	o, res := j.Op, j.Res
 	switch {
 	case offload.Refused(res), reads(o.Code) && res > 0 && int(res) < o.Size()-int(o.Done) && !o.Canceled:
 		d.stats.Fallbacks++
@@ -291,18 +243,14 @@ func (d *engine) completeDirect(j *job) {
 // cancelJob takes an op back from its engine. It returns false if the engine has begun it; the op then completes when
 // the call ends.
 func (d *engine) cancelJob(o *op.Op) bool {
-	j := d.files.busy
-	for j.o != o {
-		j = j.next
-	}
+	j := d.files.jobs.Of(o)
 	var at offload.Engine = d.files.workers
-	if j.direct {
+	if j.Direct {
 		at = d.files.aio
 	}
 	if !at.Cancel(&j.Request) {
 		return false
 	}
-	d.files.unlink(j)
-	d.files.reuse(j)
+	d.files.jobs.Remove(j)
 	return true
 }

@@ -37,7 +37,7 @@ func (d *ring) Close(done *driver.Queue) error {
 		d.drainDead(done)
 	}
 	d.closed = true
-	if d.files != nil && len(d.offloads) == 0 {
+	if d.files != nil && d.offloads.Len() == 0 {
 		d.files.Close(drainMax) // a worker may still be about to signal
 	}
 	if d.gate.Close() {
@@ -110,7 +110,7 @@ func (d *ring) drain(done *driver.Queue) {
 		timeout := time.Duration(max(limit-now, 0))
 		wait := uint32(1)
 		// A worker signals only a driver that has announced that it sleeps.
-		if len(d.offloads) > 0 && (!d.armWake() || !d.gate.Announce()) {
+		if d.offloads.Len() > 0 && (!d.armWake() || !d.gate.Announce()) {
 			wait = 0
 			d.backOff()
 		}

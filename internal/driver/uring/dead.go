@@ -54,7 +54,7 @@ func (d *ring) endAll(done *driver.Queue) {
 	d.exposed = d.exposed && !d.gone
 	d.deliver(done)
 	d.completeOffloads(done)
-	if d.pipe >= 0 || d.inFlight > len(d.offloads) && (!d.interrupted() || d.revoked && d.r.Overflowed()) {
+	if d.pipe >= 0 || d.inFlight > d.offloads.Len() && (!d.interrupted() || d.revoked && d.r.Overflowed()) {
 		d.tearDown()
 	}
 }
@@ -161,7 +161,7 @@ func (d *ring) drainDead(done *driver.Queue) {
 // endsYet reports whether a dead ring has something left that will end without a call: ops that a worker, a kernel
 // thread or a disk is busy with, cancelled ops, and the ring itself.
 func (d *ring) endsYet() bool {
-	yet := len(d.offloads) > 0 || d.pipe >= 0 || (d.gone || d.revoked && d.interrupted()) && d.inFlight > 0
+	yet := d.offloads.Len() > 0 || d.pipe >= 0 || (d.gone || d.revoked && d.interrupted()) && d.inFlight > 0
 	d.slab.Each(func(o *op.Op) {
 		yet = yet || o.State == op.InFlight && o.Def().Kind == op.Blocking && d.interrupted()
 	})

@@ -60,8 +60,7 @@ type ring struct {
 	timers      uint32 // number of the latest timeout
 
 	files    *offload.Workers // nil until an op needs them
-	offloads []*offloaded     // ops that workers have
-	spare    *offloaded
+	offloads driver.Jobs      // ops that workers have
 
 	gate    mailbox.Gate
 	called  atomic.Bool   // by a Wake, and not by a worker

@@ -13,14 +13,6 @@ import (
 // filesMax bounds the workers' calls at a time.
 const filesMax = 16
 
-// offloaded is an op whose call a worker makes.
-type offloaded struct {
-	offload.Request
-	o    *op.Op
-	run  func() int32
-	next *offloaded // the next spare one
-}
-
 // submitOffloads gives the workers the ops that wait for them.
 func (d *ring) submitOffloads() {
 	for !d.toOffload.Empty() {
@@ -31,17 +23,10 @@ func (d *ring) submitOffloads() {
 // submitOffload gives an op to the workers. The first call makes them.
 func (d *ring) submitOffload(o *op.Op) {
 	if d.files == nil {
-		d.files = offload.NewWorkers(filesMax, offload.Process, d.signal)
+		d.files, d.offloads.Block = offload.NewWorkers(filesMax, offload.Process, d.signal), block
 	}
-	f := d.spare
-	if f == nil {
-		f = new(offloaded)
-		f.User = f
-		f.run = func() int32 { return block(f.o) }
-	} else {
-		d.spare = f.next
-	}
-	f.o, f.Call = o, f.run
+	f := d.offloads.Add(o)
+	f.Call = f.Run
 	switch o.Code {
 	case op.Read:
 		f.Kind, f.FD, f.Buf, f.Off = offload.Read, o.FD.Sys(), o.Buf, o.Off
@@ -53,7 +38,6 @@ func (d *ring) submitOffload(o *op.Op) {
 	o.State = op.InFlight
 	d.inFlight++
 	d.stats.Submitted++
-	d.offloads = append(d.offloads, f)
 	if d.files.Submit(&f.Request) < 0 {
 		panic("driver/uring: the workers are closed and the driver is not")
 	}
@@ -70,11 +54,11 @@ func block(o *op.Op) int32 {
 
 // completeOffloads completes the ops whose calls have returned.
 func (d *ring) completeOffloads(done *driver.Queue) {
-	if len(d.offloads) == 0 {
+	if d.offloads.Len() == 0 {
 		return
 	}
 	for r := d.files.Next(); r != nil; r = d.files.Next() {
-		o, res := d.freeOffload(r.User.(*offloaded)), r.Res
+		o, res := d.offloads.Remove(r.User.(*driver.Job)), r.Res
 		if res == -sys.EAGAIN { // there is nothing to wait for
 			res = -sys.EPERM
 		}
@@ -86,31 +70,10 @@ func (d *ring) completeOffloads(done *driver.Queue) {
 // cancelOffload takes back an op that no worker has begun. The others end when their calls return, because a running
 // call uses the op's memory.
 func (d *ring) cancelOffload(o *op.Op) {
-	for _, f := range d.offloads {
-		if f.o != o {
-			continue
-		}
-		if d.files.Cancel(&f.Request) {
-			d.freeOffload(f)
-			d.inFlight--
-			d.early = append(d.early, endedOp{o, o.Failed(-sys.ECANCELED), true})
-		}
-		return
+	f := d.offloads.Of(o)
+	if d.files.Cancel(&f.Request) {
+		d.offloads.Remove(f)
+		d.inFlight--
+		d.early = append(d.early, endedOp{o, o.Failed(-sys.ECANCELED), true})
 	}
-}
-
-// freeOffload takes a call off the list of those that workers have, and returns its op.
-func (d *ring) freeOffload(f *offloaded) *op.Op {
-	for i := range d.offloads {
-		if d.offloads[i] == f {
-			last := len(d.offloads) - 1
-			d.offloads[i], d.offloads[last] = d.offloads[last], nil
-			d.offloads = d.offloads[:last]
-			break
-		}
-	}
-	o := f.o
-	f.o, f.Buf = nil, nil
-	f.next, d.spare = d.spare, f
-	return o
 }

@@ -95,7 +95,7 @@ func newWorld(t testing.TB, name string, s setting) *world {
 			w.fail("%s", fault)
 		},
 		Asleep: func() {
-			for len(w.d.offloads) > 0 && sys.Poll(w.d.wakeFD, sys.PollIn) == 0 {
+			for w.d.offloads.Len() > 0 && sys.Poll(w.d.wakeFD, sys.PollIn) == 0 {
 				runtime.Gosched() // workers are real, and the clock is not
 			}
 			if do := w.meantime; do != nil {
@@ -107,7 +107,7 @@ func newWorld(t testing.TB, name string, s setting) *world {
 	w.open(t, driver.Config{Slab: w.slab, Now: w.clock.Now, Entries: s.entries, Ring: w.pool,
 		Outbox: &w.out}, s.without...)
 	w.d.rest = func(d time.Duration) {
-		if len(w.d.offloads) > 0 { // no time passes meanwhile
+		if w.d.offloads.Len() > 0 { // no time passes meanwhile
 			runtime.Gosched()
 			return
 		}
@@ -243,9 +243,9 @@ func (w *world) audit() {
 			timers++
 		}
 	})
-	if live != w.d.inFlight-len(w.d.offloads) || timers > 1 {
+	if live != w.d.inFlight-w.d.offloads.Len() || timers > 1 {
 		w.fail("the driver counts %d requests in flight, the kernel has %d, and %d timers",
-			w.d.inFlight-len(w.d.offloads), live, timers)
+			w.d.inFlight-w.d.offloads.Len(), live, timers)
 	}
 	if w.pool.Lends() && w.pool.Lent() != w.k.Lent(op.RingGroup) {
 		w.fail("the pool has lent %d buffers, and the kernel has %d", w.pool.Lent(), w.k.Lent(op.RingGroup))
