@@ -161,7 +161,8 @@ func (p *Pollable) Write(b []byte) (n int, err error) {
 
 // Wait waits until the descriptor is ready for any event in interest, or has hung up or failed, and returns the events.
 // It reads nothing, so the next Wait returns the same unless some reader does. It does not queue behind other callers.
-// The deadlines of the directions in interest apply. A task parks.
+// The deadlines of the directions in interest apply, and to an interest without Writable the read deadline. A task
+// parks.
 func (p *Pollable) Wait(interest Interest) (Interest, error) {
 	err := loop.ChargeAndYield()
 	if err == nil {
@@ -176,8 +177,8 @@ func (p *Pollable) Wait(interest Interest) (Interest, error) {
 // SetDeadline sets both the read and the write deadline.
 func (p *Pollable) SetDeadline(t time.Time) error { return p.setDeadlines(t, true, true) }
 
-// SetReadDeadline makes Read, and Wait for Readable or Urgent, fail with os.ErrDeadlineExceeded from t on; the zero
-// time means no deadline. It also applies to calls that are waiting.
+// SetReadDeadline makes Read, and Wait for an interest with Readable or Urgent, or without Writable, fail with
+// os.ErrDeadlineExceeded from t on; the zero time means no deadline. It also applies to calls that are waiting.
 func (p *Pollable) SetReadDeadline(t time.Time) error { return p.setDeadlines(t, true, false) }
 
 // SetWriteDeadline makes Write, and Wait for Writable, fail with os.ErrDeadlineExceeded from t on; the zero time means

@@ -381,6 +381,39 @@ func TestPollWait(t *testing.T) {
 	})
 }
 
+// An interest in neither direction has the read deadline.
+func TestPollWaitDeadlines(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			rf, wf := pipeOf(t, "pipe", 0)
+			r, w := pollOf(t, l, rf), pollOf(t, l, wf)
+			r.SetReadDeadline(time.Now().Add(-time.Second))
+			w.SetWriteDeadline(time.Now().Add(-time.Second))
+			for _, interest := range []sock.Interest{0, sock.Urgent, sock.PeerDone, sock.HungUp, sock.Failed} {
+				var err error
+				late := l.Go(func() { _, err = r.Wait(interest) })
+				others(l)
+				late.Cancel()
+				late.Wait()
+				if !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("Wait for %#x: %v", interest, err)
+					continue
+				}
+				beside := make(chan error)
+				go func() { _, err := r.Wait(interest); beside <- err }()
+				if err := <-beside; !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("a goroutine's Wait for %#x: %v", interest, err)
+				}
+			}
+			w.SetReadDeadline(time.Now().Add(-time.Second))
+			w.SetWriteDeadline(never)
+			if ready, err := w.Wait(sock.Writable | sock.Failed); ready != sock.Writable || err != nil {
+				t.Errorf("Wait for room, behind the read deadline: %#x, %v", ready, err)
+			}
+		})
+	})
+}
+
 func TestPollRefuses(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {

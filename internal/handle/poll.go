@@ -203,10 +203,11 @@ func (f *foreign) stops(h *half, l *loop.Loop, interest uint16) error {
 	return nil
 }
 
-// limitFor returns the earliest deadline of the directions in interest; 0 for none.
+// limitFor returns the earliest deadline of the directions in interest; 0 for none. What a poll always reports, the
+// peer's end or an error, counts as reading if nothing else is waited for.
 func (c *Core) limitFor(interest uint16) int64 {
 	in, out := c.limits[In].Load(), c.limits[Out].Load()
-	if interest&(sys.PollIn|sys.PollPri) == 0 {
+	if interest&(sys.PollIn|sys.PollPri) == 0 && interest&sys.PollOut != 0 {
 		in = 0
 	}
 	if interest&sys.PollOut == 0 {

@@ -105,7 +105,7 @@ var excused = []excusal{
 			"TestFilesNobodyTakes TestHandles TestIPConnConnected TestListenerFile TestMessagesCross " +
 			"TestPacketFile TestPollCallers TestPollCloseWaitsForTheThread TestPollErrorsAsOs TestPollEventfd " +
 			"TestPollFull TestPollInotify TestPollOfOtherFamilies TestPollPackets TestPollReadWrite " +
-			"TestPollTimerAndProcess TestPollTun TestPollWait TestReadMsgUnix TestRecvFiles TestSendFiles " +
+			"TestPollTimerAndProcess TestPollTun TestPollWait TestPollWaitDeadlines TestReadMsgUnix TestRecvFiles TestSendFiles " +
 			"TestSendFilesClosedInPart TestSendFilesMuch TestUnixRefusals",
 		file: "TestAdopt TestDeadlinesOfDirections TestReadDirAsPackageOs TestStreamWriteTurns",
 	},
