@@ -414,6 +414,37 @@ func TestPollWaitDeadlines(t *testing.T) {
 	})
 }
 
+// What a call refuses it refuses at once, whether or not the descriptor is ready.
+func TestPollInvalid(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		for _, flags := range []int{0, unix.O_NONBLOCK} {
+			event := fileOf(t, "eventfd")(unix.Eventfd(0, unix.EFD_CLOEXEC|flags))
+			timer := fileOf(t, "timerfd")(unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|flags))
+			epoll := fileOf(t, "epoll")(unix.EpollCreate1(unix.EPOLL_CLOEXEC))
+			onLoop(t, cfg, func(l *ringo.Loop) {
+				for _, c := range []struct {
+					name string
+					call func() (int, error)
+				}{
+					{"eventfd, read", func() (int, error) { return pollOf(t, l, event).Read(make([]byte, 4)) }},
+					{"timerfd, write", func() (int, error) { return pollOf(t, l, timer).Write(make([]byte, 8)) }},
+					{"epoll, read", func() (int, error) { return pollOf(t, l, epoll).Read(make([]byte, 8)) }},
+					{"epoll, write", func() (int, error) { return pollOf(t, l, epoll).Write(make([]byte, 8)) }},
+				} {
+					var err error
+					calling := l.Go(func() { _, err = c.call() })
+					others(l)
+					calling.Cancel()
+					calling.Wait()
+					if !errors.Is(err, unix.EINVAL) {
+						t.Errorf("%s, flags %#x: %v", c.name, flags, err)
+					}
+				}
+			})
+		}
+	})
+}
+
 func TestPollRefuses(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {

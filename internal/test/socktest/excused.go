@@ -104,9 +104,9 @@ var excused = []excusal{
 			"TestDetachedMeetTasks " +
 			"TestFilesNobodyTakes TestHandles TestIPConnConnected TestListenerFile TestMessagesCross " +
 			"TestPacketFile TestPollCallers TestPollCloseWaitsForTheThread TestPollErrorsAsOs TestPollEventfd " +
-			"TestPollFull TestPollInotify TestPollOfOtherFamilies TestPollPackets TestPollReadWrite " +
-			"TestPollTimerAndProcess TestPollTun TestPollWait TestPollWaitDeadlines TestReadMsgUnix TestRecvFiles TestSendFiles " +
-			"TestSendFilesClosedInPart TestSendFilesMuch TestUnixRefusals",
+			"TestPollFull TestPollInotify TestPollInvalid TestPollOfOtherFamilies TestPollPackets TestPollReadWrite " +
+			"TestPollTimerAndProcess TestPollTun TestPollWait TestPollWaitDeadlines " +
+			"TestReadMsgUnix TestRecvFiles TestSendFiles TestSendFilesClosedInPart TestSendFilesMuch TestUnixRefusals",
 		file: "TestAdopt TestDeadlinesOfDirections TestReadDirAsPackageOs TestStreamWriteTurns",
 	},
 	{why: "it makes calls of its own on descriptors, which are none of the system's, or counts the system's calls",
