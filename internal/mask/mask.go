@@ -143,7 +143,7 @@ func (m *Mask) Names() []string {
 	if m == nil {
 		return nil
 	}
-	return m.names
+	return slices.Clip(m.names) // loops append to it at the same time
 }
 
 // Known lists the names of all features that can be masked, without opcodes.

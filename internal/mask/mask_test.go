@@ -145,3 +145,16 @@ func refused(e abi.Io_uring_sqe) abi.Io_uring_sqe {
 	e.Opcode = noOp
 	return e
 }
+
+// Loops that open their drivers at once each add to the names.
+func TestNamesAreNotShared(t *testing.T) {
+	for n := 1; n <= len(Known()); n++ {
+		m, err := Parse(strings.Join(Known()[:n], ","))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if one, other := append(m.Names(), "one"), append(m.Names(), "other"); slices.Equal(one, other) {
+			t.Fatalf("what is added to %d names changes what another has added", n)
+		}
+	}
+}
