@@ -95,8 +95,11 @@ func (s *socket) ask(peer *Host, tries int) {
 	n, life := s.h.net, s.life
 	answer := func(res int32, accepted *socket) {
 		deliver := func() {
-			if s.life == life {
+			switch {
+			case s.life == life && s.state == connecting && !s.gone:
 				s.answered(res, accepted)
+			case accepted != nil && (accepted.way.forgotten() || s.forgot()):
+				accepted.way.refused()
 			}
 		}
 		if n.near(s.h, peer) {
@@ -109,7 +112,7 @@ func (s *socket) ask(peer *Host, tries int) {
 		l := peer.listener(s.remote)
 		switch {
 		case peer.down:
-		case s.state != connecting, s.life != life:
+		case s.gone, s.state != connecting, s.life != life: // the answer would be refused
 		case s.peer != nil: // the answer to an earlier packet was lost
 			answer(0, s.peer)
 		case l == nil:
@@ -138,24 +141,21 @@ func (s *socket) ask(peer *Host, tries int) {
 
 // answered ends the handshake.
 func (s *socket) answered(res int32, accepted *socket) {
-	if s.state != connecting || s.gone {
-		return
-	}
-	s.h.w.Drop(s.dial)
-	s.dial = nil
 	if res != 0 {
 		s.fail(res)
 		return
 	}
+	s.h.w.Drop(s.dial)
 	s.state = connected
 	s.tell()
 	accepted.pump()
 }
 
-// fail ends a connect.
+// fail ends a connect. A peer that has accepted it, and whose answers were lost, gets a reset.
 func (s *socket) fail(e int32) {
 	if s.state == connecting {
-		s.state, s.err = fresh, e
+		s.disconnect()
+		s.err = e
 		s.tell()
 	}
 }
