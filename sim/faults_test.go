@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -615,6 +616,49 @@ func TestMidTurnKill(t *testing.T) {
 			w.Errorf("%d boots, %d ends", boots, done)
 		}
 	})
+}
+
+// A crash in mid-turn ends the turn's other calls too: what the next boot finds, the one behind it finds again.
+func TestMidTurnKillsTheTurn(t *testing.T) {
+	var crashes atomic.Int64
+	sim.Explore(t, 100, func(w *sim.World) {
+		host, boots := w.Host("here"), 0
+		var found [3]string
+		host.Run(nil, func(l *ringo.Loop) error {
+			if boots++; boots > 1 {
+				if host.Open() > 0 {
+					return fmt.Errorf("boot %d begins with %d descriptors", boots, host.Open())
+				}
+				names, err := file.ReadDir("/data")
+				found[min(boots, 3)-1] = fmt.Sprint(names)
+				return err
+			}
+			for i := range 8 {
+				l.Go(func() {
+					for n := i; l.Sleep(time.Millisecond) == nil && n < 200; n += 8 {
+						if f, err := file.Create(fmt.Sprintf("/data/%d", n)); err == nil {
+							f.Close()
+						}
+					}
+				})
+			}
+			return nil
+		})
+		w.Storm(time.Second, sim.Storm{MidTurn: 0.02, Down: 5 * time.Second})
+		w.RunFor(time.Minute)
+		host.Crash()
+		host.Restart()
+		w.RunFor(time.Minute)
+		if boots == 3 {
+			crashes.Add(1)
+			if found[1] != found[2] {
+				w.Errorf("boot 2 has found %s, boot 3 %s", found[1], found[2])
+			}
+		}
+	})
+	if crashes.Load() == 0 {
+		t.Error("no storm has crashed the host")
+	}
 }
 
 // A datagram of many fragments gets lost with any of them.

@@ -82,9 +82,13 @@ func (h *Host) Attempt(o *op.Op) int32 {
 	return h.attemptName(o)
 }
 
-// fails returns the error of an op that is to fail; 0 otherwise.
+// fails returns the error of an op that is to fail; 0 otherwise. A host without power does nothing: a driver may still
+// have ops of the turn in which it has crashed.
 func (h *Host) fails(o *op.Op) int32 {
-	if h.Fail == nil {
+	switch {
+	case h.down:
+		return -sys.EIO
+	case h.Fail == nil:
 		return 0
 	}
 	return h.Fail(o)

@@ -225,8 +225,11 @@ func find[T object](h *Host, fd int32, other int32) (t T, o *openFile, res int32
 	return t, o, 0
 }
 
-// free returns the lowest free number; -EMFILE if none is free.
+// free returns the lowest free number; -EMFILE if none is free, and -EIO without power.
 func (h *Host) free() int32 {
+	if h.down {
+		return -sys.EIO
+	}
 	n := h.taken.lowest()
 	if n >= h.max {
 		return -sys.EMFILE

@@ -57,6 +57,9 @@ func text(path []byte) string {
 // lookup follows a path.
 func (h *Host) lookup(dir int32, path []byte, w walk) (place, int32) {
 	name := text(path)
+	if h.down {
+		return place{}, -sys.EIO
+	}
 	if name == "" {
 		return place{}, -sys.ENOENT
 	}
