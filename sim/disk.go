@@ -65,8 +65,7 @@ func (h *Host) fails(o *op.Op) int32 {
 	if len(h.midTurns) > 0 {
 		m := slices.MaxFunc(h.midTurns, func(a, b *midTurn) int { return cmp.Compare(a.part, b.part) })
 		if f.happens(FaultKill, h, m.part) {
-			h.Crash()
-			h.w.after(m.back, h.Restart)
+			h.crashFor(m.back)
 			return -sys.EIO
 		}
 	}

@@ -157,8 +157,7 @@ func (w *World) Storm(d time.Duration, s Storm) {
 		w.after(d, func() { h.midTurns = slices.DeleteFunc(h.midTurns, func(o *midTurn) bool { return o == m }) })
 		w.again(FaultCrash, h, s.Crash, end, func(r uint64) {
 			if !h.Down() {
-				h.Crash()
-				w.after(upTo(twice(or(s.Down, time.Second)), r), h.Restart)
+				h.crashFor(upTo(twice(or(s.Down, time.Second)), r))
 			}
 		})
 		w.again(FaultPartition, h, s.Partition, end, func(r uint64) {

@@ -618,6 +618,64 @@ func TestMidTurnKill(t *testing.T) {
 	})
 }
 
+// A host that the script crashes for good stays down, also beside a storm that has crashed it before or would now, and
+// behind a restart of the same moment; what the storm has crashed alone comes back.
+func TestCrashedForGood(t *testing.T) {
+	storms := map[string]sim.Storm{
+		"Crash":   {Crash: 3 * time.Second, Down: 3 * time.Second},
+		"MidTurn": {MidTurn: 0.01, Down: 3 * time.Second},
+	}
+	for name, storm := range storms {
+		var downBefore atomic.Int64
+		sim.Explore(t, 50, func(w *sim.World) {
+			gone, back := w.Host("gone"), w.Host("back")
+			for _, host := range w.Hosts() {
+				host.Run(nil, func(l *ringo.Loop) error {
+					for l.Sleep(50*time.Millisecond) == nil {
+						file.Stat("/data")
+					}
+					return nil
+				})
+			}
+			w.Storm(20*time.Second, storm)
+			w.RunFor(10 * time.Second)
+			if gone.Down() {
+				downBefore.Add(1)
+			}
+			gone.Crash()
+			for range 60 {
+				if w.RunFor(time.Second); !gone.Down() {
+					w.Errorf("%s: the host that was crashed for good is up", name)
+				}
+			}
+			if back.Down() {
+				w.Errorf("%s: a host that the storm alone has crashed is down", name)
+			}
+			gone.Restart()
+			w.RunFor(0)
+			if gone.Down() {
+				w.Errorf("%s: a host that was restarted is down", name)
+			}
+		})
+		if downBefore.Load() == 0 {
+			t.Errorf("%s: the storm had crashed the host in no world", name)
+		}
+	}
+	sim.Run(t, 1, func(w *sim.World) {
+		host := w.Host("here")
+		host.Crash()
+		host.Restart()
+		host.Crash()
+		if w.RunFor(time.Second); !host.Down() {
+			w.Errorf("a host that was crashed behind its restart is up")
+		}
+		host.Restart()
+		if w.RunFor(0); host.Down() {
+			w.Errorf("a host that was restarted is down")
+		}
+	})
+}
+
 // A crash in mid-turn ends the turn's other calls too: what the next boot finds, the one behind it finds again.
 func TestMidTurnKillsTheTurn(t *testing.T) {
 	var crashes atomic.Int64

@@ -48,6 +48,8 @@ type Host struct {
 	since  int64 // when that began
 	paused int64 // until when the host is paused
 
+	crashes int // how often Crash was called
+
 	fault    error      // the error of its drivers, see FailDriver
 	midTurns []*midTurn // of the storms that are under way
 	right    settings   // the settings when they were checked last
@@ -302,10 +304,11 @@ func (h *Host) unwind() {
 
 // Crash makes the host lose power. Its tasks stop, except for their deferred functions, which have no effect outside.
 // Its peers get no notice. Its disk keeps synced data and a random part of the rest. A crash by a task of the host
-// itself, or during its call, takes effect at the end of that call.
+// itself, or during its call, takes effect at the end of that call. A host that is down stays down: it is not restarted
+// by a storm that has crashed it, nor by a Restart of the same moment before.
 func (h *Host) Crash() {
 	defer h.w.stage.Enter()()
-	if h.k.Down() {
+	if h.crashes++; h.k.Down() {
 		return
 	}
 	h.w.note(Event{Kind: Crashed, Host: h.index})
@@ -318,6 +321,17 @@ func (h *Host) Crash() {
 	h.w.after(0, h.unwind)
 }
 
+// crashFor crashes a host that runs, and restarts it when d has passed, unless Crash was called meanwhile.
+func (h *Host) crashFor(d time.Duration) {
+	h.Crash()
+	crash := h.crashes
+	h.w.after(d, func() {
+		if h.crashes == crash {
+			h.Restart()
+		}
+	})
+}
+
 // Down reports whether the host has crashed and was not restarted.
 func (h *Host) Down() bool {
 	defer h.w.stage.Enter()()
@@ -328,8 +342,9 @@ func (h *Host) Down() bool {
 // stays down.
 func (h *Host) Restart() {
 	defer h.w.stage.Enter()()
+	crash := h.crashes
 	h.w.after(0, func() { // after what ran has ended
-		if !h.k.Down() || h.w.over {
+		if !h.k.Down() || h.w.over || h.crashes != crash {
 			return
 		}
 		h.w.note(Event{Kind: Restarted, Host: h.index})
