@@ -62,11 +62,15 @@ func (s *socket) ancillary(control []byte) (a ancillary, res int32) {
 	return a, 0
 }
 
-// header returns the TOS and the TTL of a packet.
-func (s *socket) header(a ancillary, v4 bool) (tos, ttl uint8) {
-	level, class, hops, most := cmsg.LevelIPv6, sys.IPv6Tclass, sys.IPv6UnicastHops, 64
-	if v4 {
-		level, class, hops = cmsg.LevelIP, sys.IPTOS, sys.IPTTL
+// header returns the TOS and the TTL of a packet to an address.
+func (s *socket) header(a ancillary, to netip.Addr) (tos, ttl uint8) {
+	level, class, hops, group := cmsg.LevelIPv6, sys.IPv6Tclass, sys.IPv6UnicastHops, sys.IPv6MulticastHops
+	if to.Is4() {
+		level, class, hops, group = cmsg.LevelIP, sys.IPTOS, sys.IPTTL, sys.IPMulticastTTL
+	}
+	most := 64
+	if to.IsMulticast() {
+		hops, most = group, 1
 	}
 	if a.tos < 0 {
 		a.tos = s.optionOr(level, class, 0)

@@ -1,8 +1,12 @@
 package memkernel
 
 import (
+	"fmt"
+	"hash/fnv"
 	"net/netip"
+	"strings"
 
+	"ringo/internal/cmsg"
 	"ringo/internal/sim/world"
 	"ringo/internal/sys"
 )
@@ -115,22 +119,36 @@ func (s *socket) sendPacket(bufs [][]byte, beside ancillary, to *sys.Sockaddr) i
 			return res
 		}
 	}
-	peer := s.h.net.hostOf(s.h, at.Addr())
-	if peer == nil {
-		return -int32(sys.ENETUNREACH)
-	}
-	size, res := s.sizeOf(n, beside, at.Addr(), s.h.net.link(s.h, peer))
-	if res < 0 {
-		return res
-	}
-	if p.from = s.local; p.from.Addr().IsUnspecified() {
+	if p.from = s.local; p.from.Addr().IsUnspecified() || p.from.Addr().IsMulticast() {
 		p.from = netip.AddrPortFrom(s.sourceFor(at.Addr()), s.local.Port())
 	}
 	if beside.local.IsValid() {
 		p.from = netip.AddrPortFrom(beside.local, s.local.Port())
 	}
 	p.to = at.Addr()
-	p.tos, p.ttl = s.header(beside, p.to.Unmap().Is4())
+	p.tos, p.ttl = s.header(beside, p.to.Unmap())
+	if p.to.IsMulticast() {
+		for _, peer := range s.members(at, p.from) {
+			if res := s.sendTo(peer, at, p, beside); res < 0 {
+				return res
+			}
+		}
+		return int32(n)
+	}
+	peer := s.h.net.hostOf(s.h, at.Addr())
+	if peer == nil {
+		return -int32(sys.ENETUNREACH)
+	}
+	return s.sendTo(peer, at, p, beside)
+}
+
+// sendTo sends what may be several datagrams to one host.
+func (s *socket) sendTo(peer *Host, at netip.AddrPort, p packet, beside ancillary) int32 {
+	n := len(p.data)
+	size, res := s.sizeOf(n, beside, at.Addr(), s.h.net.link(s.h, peer))
+	if res < 0 {
+		return res
+	}
 	for all := p.data; len(all) > size; all = all[size:] {
 		p.data = all[:size:size]
 		s.travel(peer, at, p)
@@ -140,6 +158,30 @@ func (s *socket) sendPacket(bufs [][]byte, beside ancillary, to *sys.Sockaddr) i
 	return int32(n)
 }
 
+// members returns the hosts to which a multicast travels: those on which a socket has joined the group.
+func (s *socket) members(at, from netip.AddrPort) (hosts []*Host) {
+	level, loop := sys.ProtoIPv6, sys.IPv6MulticastLoop
+	if at.Addr().Unmap().Is4() {
+		level, loop = cmsg.LevelIP, sys.IPMulticastLoop
+	}
+	for _, h := range s.h.net.all {
+		if (h != s.h || s.optionOr(level, loop, 1) != 0) && len(h.receivers(at, from)) > 0 {
+			hosts = append(hosts, h)
+		}
+	}
+	return hosts
+}
+
+// hasJoined reports whether the socket is a member of a multicast group. There are no interfaces to tell apart.
+func (s *socket) hasJoined(group netip.Addr) bool {
+	for joined := range s.groups {
+		if strings.HasPrefix(joined, string(group.Unmap().AsSlice())) {
+			return true
+		}
+	}
+	return false
+}
+
 // travel sends a datagram over the network.
 func (s *socket) travel(peer *Host, at netip.AddrPort, p packet) {
 	n := s.h.net
@@ -147,8 +189,11 @@ func (s *socket) travel(peer *Host, at netip.AddrPort, p packet) {
 		if peer.down {
 			return
 		}
-		if t := peer.receiver(at, p.from); t != nil {
+		all := peer.receivers(at, p.from)
+		for _, t := range all {
 			t.deliver(p)
+		}
+		if len(all) > 0 || at.Addr().IsMulticast() {
 			return
 		}
 		refuse := func() { s.refused(at) }
@@ -195,33 +240,55 @@ func (s *socket) refused(at netip.AddrPort) {
 	}
 }
 
-// receiver returns the socket that gets a datagram: one that is connected to the sender comes before one that is bound
-// to the address, and that before one that is bound to all addresses.
-func (h *Host) receiver(at, from netip.AddrPort) (best *socket) {
+// receivers returns the sockets that get a datagram: of a multicast all that have joined, of others the one that suits
+// best. Among those that share a port by SO_REUSEPORT, both addresses choose, so each gets some of the peers.
+func (h *Host) receivers(at, from netip.AddrPort) (best []*socket) {
 	b := h.ports[portKey{sys.SockDgram, at.Port()}]
 	if b == nil {
 		return nil
 	}
-	score := 0
+	most := 1
 	for _, s := range b.sockets {
-		n, ip := 1, s.local.Addr()
-		switch {
-		case ip.Unmap() == at.Addr().Unmap():
-			n += 2
-		case !ip.IsUnspecified(), ip.Is4() && !at.Addr().Unmap().Is4():
-			continue
-		}
-		if s.remote.IsValid() {
-			if s.remote.Addr().Unmap() != from.Addr().Unmap() || s.remote.Port() != from.Port() {
-				continue
+		switch n := s.suits(at, from); {
+		case at.Addr().IsMulticast():
+			if n > 0 && s.hasJoined(at.Addr()) {
+				best = append(best, s)
 			}
-			n += 4
-		}
-		if n > score {
-			best, score = s, n
+		case n > most:
+			best, most = append(best[:0], s), n
+		case n == most:
+			best = append(best, s)
 		}
 	}
-	return best
+	if len(best) < 2 || at.Addr().IsMulticast() {
+		return best
+	}
+	i := uint32(0)
+	if best[0].isOn(sys.SolSocket, sys.SoReuseport) {
+		hash := fnv.New32a()
+		fmt.Fprint(hash, at, from)
+		i = hash.Sum32() % uint32(len(best))
+	}
+	return best[i : i+1]
+}
+
+// suits returns how well a datagram suits a socket, 0 if not at all: one that is connected to the sender comes before
+// one that is bound to the address, and that before one that is bound to all addresses.
+func (s *socket) suits(at, from netip.AddrPort) int {
+	n, ip := 1, s.local.Addr()
+	switch {
+	case ip.Unmap() == at.Addr().Unmap():
+		n += 2
+	case !ip.IsUnspecified(), ip.Is4() && !at.Addr().Unmap().Is4():
+		return 0
+	}
+	if s.remote.IsValid() {
+		if s.remote.Addr().Unmap() != from.Addr().Unmap() || s.remote.Port() != from.Port() {
+			return 0
+		}
+		n += 4
+	}
+	return n
 }
 
 // deliver queues a datagram, if there is room.
