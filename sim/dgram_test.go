@@ -141,3 +141,40 @@ func TestMulticast(t *testing.T) {
 		})
 	}
 }
+
+// The second copy of a datagram comes with the first, or later, also behind other datagrams, on a network without
+// jitter, too.
+func TestDuplicateComesLate(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		w.Link = sim.Link{Latency: 10 * time.Millisecond, Duplicate: 0.5}
+		var came []string
+		w.Host("server").Run(nil, collects(func(*sock.PacketConn) error { return nil },
+			func(text string) { came = append(came, text) }))
+		w.RunFor(time.Second)
+		w.Check(w.Wait(w.Host("client").Run(nil, func(l *ringo.Loop) error {
+			c, err := sock.DialPacket(l, "udp", "server:7000")
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			for i := range 200 {
+				fmt.Fprint(c, i)
+				l.Sleep(time.Millisecond)
+			}
+			return nil
+		})))
+		w.RunFor(time.Second)
+		beside, behind := 0, 0
+		for i, text := range came {
+			switch first := slices.Index(came, text); {
+			case first == i-1:
+				beside++
+			case first < i:
+				behind++
+			}
+		}
+		if beside == 0 || behind == 0 {
+			w.Errorf("of %d datagrams %d have come twice in a row, and %d again behind others", len(came), beside, behind)
+		}
+	})
+}

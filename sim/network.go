@@ -14,7 +14,7 @@ type Link struct {
 	Jitter    time.Duration // random addition, up to this
 	Bandwidth int64         // bytes a second; 0: no limit
 	Loss      float64       // fraction of packets, of up to MTU, that are lost; a stream sends them again
-	Duplicate float64       // fraction of datagrams that arrive twice
+	Duplicate float64       // fraction of datagrams that arrive twice, at once or one copy later
 	Reorder   float64       // fraction of datagrams that a later one overtakes, if one comes in time
 	Split     float64       // fraction of a stream's segments that are split in two, so that reads are short
 	MTU       int           // of a packet, with its headers; 0: 1500

@@ -208,20 +208,25 @@ func (s *socket) travel(peer *Host, at netip.AddrPort, p packet) {
 		return
 	}
 	l := n.link(s.h, peer)
+	longest := max(world.Sum(int64(l.Latency), int64(l.Jitter)), int64(reorderLeast))
 	copies := 1
 	if n.happens(Duplicated, s.h, peer, l.Duplicate) {
 		copies = 2
 	}
 	var waits *late
-	for range copies {
+	for i := range copies {
 		size := len(p.data) + headers(at.Addr())
 		if n.losesAny(l, s.h, peer, size) {
 			continue
 		}
 		at := n.w.Later(n.delay(l, s.h, peer, size))
+		if i > 0 && n.w.Chance(0.5) { // by another way, behind what was sent later
+			most := world.Sum(longest, longest)
+			at = world.Sum(at, n.w.Rand().Int64N(world.Sum(most, most)))
+		}
 		latest := at
 		if came := n.overtaken(s.h, peer, l.Reorder); came != nil {
-			latest = world.Sum(latest, max(world.Sum(int64(l.Latency), int64(l.Jitter)), int64(reorderLeast)))
+			latest = world.Sum(latest, longest)
 			waits = &late{at: at, latest: latest, came: came}
 			n.wait(s.h, peer, waits, arrive)
 		} else {
