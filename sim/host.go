@@ -112,7 +112,7 @@ type Program struct {
 	err  error // the error that kept it from running
 }
 
-// Run starts a program on the host, now and whenever the host is restarted. cfg and fn are those of ringo.Run; Driver,
+// Run starts a program on the host, now unless the host is down, and whenever it is restarted. cfg and fn are those of ringo.Run; Driver,
 // Place, CPUs, Reserve, Spin, and the fields for stalls and holds are ignored. The program runs while the script lets
 // time pass.
 func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
@@ -121,10 +121,7 @@ func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
 	p := &Program{host: h, cfg: cfg, fn: fn}
 	h.boots = append(h.boots, p)
 	h.w.programs = append(h.w.programs, p)
-	switch {
-	case h.w.ended:
-		p.dead = true
-	case !h.k.Down():
+	if p.dead = h.w.ended || h.k.Down(); !p.dead {
 		h.start(p)
 	}
 	return p
@@ -147,7 +144,8 @@ func (p *Program) Err() error {
 	return p.p.Err()
 }
 
-// Ended reports whether the program has ended, or its host crashed and is still down.
+// Ended reports whether the program has ended, or its host has crashed and is still down, even if it was down when Run
+// was called.
 func (p *Program) Ended() bool { return p.err != nil || p.dead || p.p != nil && p.p.Ended() }
 
 // of returns the host that a program runs on; nil if p is nil.
@@ -356,8 +354,9 @@ func (h *Host) Restart() {
 	})
 }
 
-// Pause stops the host's loops for d, as on a machine that swaps or is suspended, or until it is restarted. Incoming
-// packets wait meanwhile.
+// Pause stops the host's loops for d, as on a machine that swaps, or until it is restarted. Its kernel goes on: it
+// acknowledges, accepts what a backlog has room for, and queues what comes. For a machine that is suspended, use
+// World.Partition and MendAll, or Cut and Mend, too.
 func (h *Host) Pause(d time.Duration) {
 	defer h.w.stage.Enter()()
 	h.w.note(Event{Kind: Paused, Host: h.index, N: int64(d)})
@@ -410,8 +409,8 @@ func (h *Host) drifted() time.Duration {
 // DriftClock makes the host's wall clock gain rate seconds a second from now on, or lose them if rate is negative.
 func (h *Host) DriftClock(rate float64) {
 	defer h.w.stage.Enter()()
-	if math.IsNaN(rate) {
-		panic("sim: Host.DriftClock: the rate is NaN")
+	if math.IsNaN(rate) || math.IsInf(rate, 0) {
+		panic(fmt.Sprintf("sim: Host.DriftClock: the rate is %v", rate))
 	}
 	h.wall = sum(h.wall, h.drifted())
 	h.drift, h.since = rate, h.w.w.Now()

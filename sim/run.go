@@ -39,10 +39,13 @@ func Run(t testing.TB, seed uint64, script func(w *World)) {
 
 // Explore runs a script in the worlds of n seeds, from 1 on, on all CPUs, and reports the first that fails as Run does.
 // In the environment RINGO_SIM_FIRST sets another first seed, so that a long exploration can be done in parts, and
-// RINGO_SIM_SEED runs a single seed.
+// RINGO_SIM_SEED runs a single seed. An n below 1, with which no script would run, panics.
 func Explore(t testing.TB, n int, script func(w *World)) {
 	t.Helper()
 	wantFunc(script != nil, "Explore")
+	if n < 1 {
+		panic(fmt.Sprintf("sim: Explore: %d worlds", n))
+	}
 	if os.Getenv(seedVariable) != "" {
 		Run(t, 0, script)
 		return

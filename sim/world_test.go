@@ -400,3 +400,22 @@ func TestLoopsBeginTogether(t *testing.T) {
 		}
 	})
 }
+
+// A program that is run on a host that is down has ended, as one that its crash has ended, and starts with the host.
+func TestRunWhileDown(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		host := w.Host("here")
+		host.Crash()
+		p := host.Run(nil, beats)
+		if err := w.Wait(p); !errors.Is(err, sim.ErrCrashed) || !p.Ended() {
+			w.Errorf("on a host that is down: %v, ended %v", err, p.Ended())
+		}
+		host.Restart()
+		w.RunFor(time.Second)
+		if p.Ended() || p.Err() != nil {
+			w.Errorf("on a host that was restarted: %v, ended %v", p.Err(), p.Ended())
+		}
+		host.Crash()
+		host.Run(nil, beats) // and the script ends
+	})
+}

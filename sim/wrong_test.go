@@ -101,19 +101,24 @@ func TestWrongArguments(t *testing.T) {
 		"Host.DriftClock: the rate is NaN": func(_ *sim.World, h *sim.Host) {
 			h.DriftClock(math.NaN())
 		},
+		"Host.DriftClock: the rate is -Inf": func(_ *sim.World, h *sim.Host) {
+			h.DriftClock(math.Inf(-1))
+		},
 	} {
 		s := &stage{recorder: recorder{TB: t}}
 		sim.Run(s, 1, func(w *sim.World) { script(w, w.Host("here")) })
 		s.want(t, want, "seed 1")
 	}
-	for name, run := range map[string]func(){
-		"Run":     func() { sim.Run(t, 1, nil) },
-		"Explore": func() { sim.Explore(t, 1, nil) },
+	for want, run := range map[string]func(){
+		"sim: Run: the function is nil":     func() { sim.Run(t, 1, nil) },
+		"sim: Explore: the function is nil": func() { sim.Explore(t, 1, nil) },
+		"sim: Explore: 0 worlds":            func() { sim.Explore(t, 0, func(*sim.World) {}) },
+		"sim: Explore: -1 worlds":           func() { sim.Explore(t, -1, func(*sim.World) {}) },
 	} {
 		func() {
 			defer func() {
-				if v := recover(); v != "sim: "+name+": the function is nil" {
-					t.Errorf("%s of nothing: %v", name, v)
+				if v := recover(); v != want {
+					t.Errorf("%v, want %s", v, want)
 				}
 			}()
 			run()
