@@ -12,10 +12,18 @@ func ShortWaits(t *testing.T, busy time.Duration, events uint64) {
 	t.Cleanup(func() { waitBusy, waitEvents = d, n })
 }
 
-// Stands asks the watchdog of a world, in place of its timer, whether the turn that runs has lasted since it was asked.
+// Stands asks the watchdog of a world, in place of its timer, whether what happens has lasted since it was asked.
 func Stands(w *World) bool {
 	w.watch.timer.Stop()
-	return w.watch.stands() != nil
+	_, still := w.watch.stands()
+	return still
+}
+
+// Exits has a watchdog call fn where it would end the process, for a test.
+func Exits(t *testing.T, fn func(text string)) {
+	was := endProcess
+	endProcess = fn
+	t.Cleanup(func() { endProcess = was })
 }
 
 // Command is what a failure says to run a test again.

@@ -190,6 +190,12 @@ func TestLeavesForGood(t *testing.T) {
 			w.Wait(w.Host("there").Run(nil, func(*ringo.Loop) error { select {} }))
 		})
 		return
+	case "the function of an event":
+		sim.Run(t, 9, func(w *sim.World) {
+			w.After(time.Second, func() { select {} })
+			w.RunFor(time.Minute)
+		})
+		return
 	case "the script":
 		sim.Run(sim.Goroutines(t), 9, func(w *sim.World) {
 			said := make(chan struct{})
@@ -212,7 +218,8 @@ func TestLeavesForGood(t *testing.T) {
 	var all sync.WaitGroup
 	defer all.Wait()
 	for who, more := range map[string]string{"a task of there": "seed 9: a task of there has left the world",
-		"a goroutine": "locksForever", "the script": "seed 9: the script holds the world"} {
+		"a goroutine": "locksForever", "the script": "seed 9: the script holds the world",
+		"the function of an event": "After"} {
 		all.Go(func() {
 			cmd := exec.Command(os.Args[0], "-test.run=^TestLeavesForGood$", "-long")
 			cmd.Env = append(os.Environ(), "RINGO_TEST_LEAVES="+who)

@@ -180,3 +180,44 @@ func TestBusyAtTheTestsEnd(t *testing.T) {
 	})
 	s.want(t, "seed 4", "the test's time is about to be over", "busy: ")
 }
+
+// An event or a condition that lasts holds the world, and one behind another does not, nor does the script.
+func TestEventsThatStand(t *testing.T) {
+	sim.Run(t, 1, func(w *sim.World) {
+		asks := func(what string) {
+			if sim.Stands(w) {
+				w.Errorf("the watchdog takes %s that has just begun for one that lasts", what)
+			}
+			if !sim.Stands(w) {
+				w.Errorf("the watchdog does not see %s that lasts", what)
+			}
+		}
+		sim.Stands(w)
+		for range 3 {
+			w.After(time.Second, func() { asks("an event") })
+		}
+		w.RunFor(time.Minute)
+		n := 0
+		w.RunUntil(time.Minute, func() bool { asks("a condition"); n++; return n == 2 })
+		for range 2 {
+			if sim.Stands(w) {
+				w.Errorf("the watchdog takes the script for an event")
+			}
+		}
+	})
+}
+
+// A script that blocks is told of, with the seed and its stack, before go test ends it.
+func TestScriptBlocksAtTheTestsEnd(t *testing.T) {
+	var text string
+	ended := make(chan struct{})
+	sim.Exits(t, func(s string) { text = s; close(ended) })
+	plays(t, func(s *stage) {
+		sim.Run(hurried{s, time.Now()}, 4, func(*sim.World) { <-ended })
+	})
+	for _, want := range []string{"seed 4", "RINGO_SIM_SEED=4", "TestScriptBlocksAtTheTestsEnd", "chan receive"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in:\n%s", want, text)
+		}
+	}
+}

@@ -15,15 +15,19 @@ type watchdog struct {
 	w     *World
 	host  atomic.Pointer[Host] // the host whose turn it is
 	timer *time.Timer
-	seen  uint64
-	lets  uint64
+	last  *time.Timer // see lasts; nil: there is no deadline
+	// happening says that events happen or a condition is asked, and steps counts these.
+	happening atomic.Bool
+	steps     atomic.Uint64
+	seen      uint64
+	lets      uint64
 	// entries and waited are the last results of Waits.
 	entries uint64
 	waited  bool
 	wrong   atomic.Pointer[error] // reported by goroutines other than the world's
 }
 
-// stuckAfter is how long a turn may take, in real time.
+// stuckAfter is how long a turn, or an event, may take in real time.
 const stuckAfter = 10 * time.Second
 
 // watchOver starts a watchdog.
@@ -33,7 +37,12 @@ func watchOver(w *World) *watchdog {
 	return d
 }
 
-func (d *watchdog) stop() { d.timer.Stop() }
+func (d *watchdog) stop() {
+	d.timer.Stop()
+	if d.last != nil {
+		d.last.Stop()
+	}
+}
 
 // begin records a turn.
 func (d *watchdog) begin(a *actor) { d.host.Store(a.p.host) }
@@ -54,13 +63,25 @@ func (d *watchdog) takeIn() {
 // left reports an error. G.
 func (d *watchdog) left(err error) { d.wrong.CompareAndSwap(nil, &err) }
 
-// stands returns the host whose turn has not ended since the last call; nil if the world goes on.
-func (d *watchdog) stands() *Host {
-	h, n := d.host.Load(), d.w.w.Turns()
+// stands reports whether a turn, or the function of an event or a condition, has not ended since the last call. It
+// returns the turn's host; nil if it is no turn.
+func (d *watchdog) stands() (h *Host, still bool) {
+	h, n := d.host.Load(), d.w.w.Turns()+d.steps.Load()
 	if n != d.seen {
-		d.seen, h = n, nil
+		d.seen = n
+		return nil, false
 	}
-	return h
+	return h, h != nil || d.happening.Load() && !d.letting()
+}
+
+// letting reports whether goroutines run, of which letsLong knows more.
+func (d *watchdog) letting() bool {
+	s := d.w.letting.Load()
+	if s == nil {
+		return false
+	}
+	_, now := s.Lets()
+	return now
 }
 
 // letsLong reports whether goroutines have been running since the last call, and have not come to rest.
@@ -96,11 +117,12 @@ func debugged() bool {
 // tracer matches the line about the process that traces this one, if there is one.
 var tracer = regexp.MustCompile(`(?m)^TracerPid:\s*[1-9]`)
 
-// look finds a turn that does not end, or goroutines that don't come to rest. Nothing can end them, so it ends the
-// process.
+// look finds a turn or an event that does not end, or goroutines that don't come to rest. Nothing can end them, so it
+// ends the process.
 func (d *watchdog) look() {
 	what, stacks := "", ""
-	if h := d.stands(); h != nil {
+	h, still := d.stands()
+	if h != nil {
 		what = fmt.Sprintf("a task of %s has left the world: it has held it for more than %v of real time. A task "+
 			"waits only through Ringo.", h.name, stuckAfter)
 		stacks = "The stacks of all goroutines, among them its own:\n" + allStacks()
@@ -110,6 +132,10 @@ func (d *watchdog) look() {
 			"nor in the system.", stuckAfter)
 		stacks = "Their stacks:\n" + bubbled(true) + "\n\nThe stacks of those that wait, which may have locks:\n" +
 			bubbled(false)
+	} else if still {
+		what = fmt.Sprintf("the function of an event, or a condition, has held the world for more than %v of "+
+			"real time. Only tasks wait, and only through Ringo.", stuckAfter)
+		stacks = "The stacks of all goroutines, among them its own:\n" + allStacks()
 	}
 	if d.waitedFor() && what == "" {
 		what = fmt.Sprintf("the script holds the world for more than %v of real time, and a goroutine waits for it. "+
@@ -120,8 +146,27 @@ func (d *watchdog) look() {
 		d.timer.Reset(stuckAfter)
 		return
 	}
-	fmt.Fprintf(os.Stderr, "sim: seed %d: %s To run it again: %s=%d %s\n%s\n", d.w.seed, what, seedVariable, d.w.seed,
-		command(d.w.t.Name()), stacks)
+	d.dies(what, stacks)
+}
+
+// lasts ends the process before go test does, which would not name the seed: the test's time is about to be over, and
+// the world has not stopped for that.
+func (d *watchdog) lasts() {
+	if !debugged() {
+		d.dies("the test's time is about to be over, and this world does not stop: its script, or what it has called, "+
+			"waits or computes.", "The stacks of all goroutines, among them its own:\n"+allStacks())
+	}
+}
+
+// dies ends the process.
+func (d *watchdog) dies(what, stacks string) {
+	endProcess(fmt.Sprintf("sim: seed %d: %s To run it again: %s=%d %s\n%s\n", d.w.seed, what, seedVariable, d.w.seed,
+		command(d.w.t.Name()), stacks))
+}
+
+// endProcess is replaced by a test.
+var endProcess = func(text string) {
+	fmt.Fprint(os.Stderr, text)
 	os.Exit(2)
 }
 

@@ -76,8 +76,10 @@ func newWorld(o *options) *World {
 	w.watch = watchOver(w)
 	if t, ok := o.t.(interface{ Deadline() (time.Time, bool) }); ok {
 		if end, set := t.Deadline(); set {
-			left := time.Until(end)
-			w.alarm = time.AfterFunc(left-min(left/10, 10*time.Second), func() { w.late.Store(true) })
+			left := max(time.Until(end), 0)
+			rest := min(left/10, 10*time.Second)
+			w.alarm = time.AfterFunc(left-rest, func() { w.late.Store(true) })
+			w.watch.last = time.AfterFunc(left-rest+max(rest/2, time.Second), w.watch.lasts)
 		}
 	}
 	return w
@@ -191,7 +193,12 @@ func (w *World) forScript(what string) {
 func (w *World) happens() (end func()) {
 	was := w.happening
 	w.happening = true
-	return func() { w.happening = was }
+	w.watch.steps.Add(1)
+	w.watch.happening.Store(true)
+	return func() {
+		w.happening = was
+		w.watch.happening.Store(was)
+	}
 }
 
 // step lets things happen until the clock reaches limit, or done returns true. It returns false if nothing is left to
@@ -202,6 +209,7 @@ func (w *World) step(limit int64, done func() bool) bool {
 		w.fail("the world's time is over: the clock would overflow")
 	}
 	for {
+		w.watch.steps.Add(1)
 		if w.stopped {
 			panic(errScriptEnds)
 		}
