@@ -197,6 +197,7 @@ func TestEventsThatStand(t *testing.T) {
 			w.After(time.Second, func() { asks("an event") })
 		}
 		w.RunFor(time.Minute)
+		sim.Stands(w) // at rest, as behind a long computation of the script
 		n := 0
 		w.RunUntil(time.Minute, func() bool { asks("a condition"); n++; return n == 2 })
 		for range 2 {
