@@ -174,7 +174,7 @@ func TestDuplicateComesLate(t *testing.T) {
 			}
 		}
 		if beside == 0 || behind == 0 {
-			w.Errorf("of %d datagrams %d have come twice in a row, and %d again behind others", len(came), beside, behind)
+			w.Errorf("of %d that have come %d are seconds in a row, and %d behind others", len(came), beside, behind)
 		}
 	})
 }

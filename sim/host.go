@@ -112,9 +112,9 @@ type Program struct {
 	err  error // the error that kept it from running
 }
 
-// Run starts a program on the host, now unless the host is down, and whenever it is restarted. cfg and fn are those of ringo.Run; Driver,
-// Place, CPUs, Reserve, Spin, and the fields for stalls and holds are ignored. The program runs while the script lets
-// time pass.
+// Run starts a program on the host, now unless the host is down, and whenever it is restarted. cfg and fn are those of
+// ringo.Run; Driver, Place, CPUs, Reserve, Spin, and the fields for stalls and holds are ignored. The program runs
+// while the script lets time pass.
 func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
 	defer h.w.stage.Enter()()
 	wantFunc(fn != nil, "Host.Run")

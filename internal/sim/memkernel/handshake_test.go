@@ -32,12 +32,15 @@ func TestDialGivenUp(t *testing.T) {
 		accepted bool // before the dial ends
 		cut      bool // the way back
 	}{
-		"closed before the SYN has come":     {gives(latency / 2), false, false},
-		"closed before the answer has come":  {gives(latency * 3 / 2), true, false},
-		"closed behind lost answers":         {gives(2500 * time.Millisecond), true, true},
-		"dissolved before the SYN has come":  {dissolves(latency / 2), false, false},
-		"dissolved before the answer":        {dissolves(latency * 3 / 2), true, false},
-		"its host has crashed before":        {func(x *two, d *dial) { x.settle(latency / 2); x.a.Crash() }, false, false},
+		"closed before the SYN has come":    {gives(latency / 2), false, false},
+		"closed before the answer has come": {gives(latency * 3 / 2), true, false},
+		"closed behind lost answers":        {gives(2500 * time.Millisecond), true, true},
+		"dissolved before the SYN has come": {dissolves(latency / 2), false, false},
+		"dissolved before the answer":       {dissolves(latency * 3 / 2), true, false},
+		"its host has crashed before": {func(x *two, d *dial) {
+			x.settle(latency / 2)
+			x.a.Crash()
+		}, false, false},
 		"it has timed out behind the answer": {func(x *two, d *dial) { x.until("a connect", d.try) }, true, true},
 		"and the reset was lost": {func(x *two, d *dial) {
 			x.settle(time.Second / 2)
