@@ -48,7 +48,8 @@ type Host struct {
 	since  int64 // when that began
 	paused int64 // until when the host is paused
 
-	crashes int // how often Crash was called
+	crashes int  // how often Crash was called
+	rising  bool // it is about to be restarted
 
 	fault    error      // the error of its drivers, see FailDriver
 	midTurns []*midTurn // of the storms that are under way
@@ -121,8 +122,11 @@ func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
 	p := &Program{host: h, cfg: cfg, fn: fn}
 	h.boots = append(h.boots, p)
 	h.w.programs = append(h.w.programs, p)
-	if p.dead = h.w.ended || h.k.Down(); !p.dead {
+	switch {
+	case !h.w.ended && !h.k.Down():
 		h.start(p)
+	case h.w.ended || !h.rising:
+		p.dead = true
 	}
 	return p
 }
@@ -306,6 +310,7 @@ func (h *Host) unwind() {
 // by a storm that has crashed it, nor by a Restart of the same moment before.
 func (h *Host) Crash() {
 	defer h.w.stage.Enter()()
+	h.rising = false
 	if h.crashes++; h.k.Down() {
 		return
 	}
@@ -341,8 +346,13 @@ func (h *Host) Down() bool {
 func (h *Host) Restart() {
 	defer h.w.stage.Enter()()
 	crash := h.crashes
+	h.rising = true
 	h.w.after(0, func() { // after what ran has ended
-		if !h.k.Down() || h.w.over || h.crashes != crash {
+		if h.crashes != crash {
+			return
+		}
+		h.rising = false
+		if !h.k.Down() || h.w.over {
 			return
 		}
 		h.w.note(Event{Kind: Restarted, Host: h.index})

@@ -140,6 +140,7 @@ func (w *World) drain() {
 		return n
 	}
 	for _, p := range w.programs {
+		p.dead = p.dead || p.p == nil // it was to begin with a restart
 		p.Drain()
 	}
 	if running() > 0 {

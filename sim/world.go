@@ -290,7 +290,7 @@ func (w *World) Wait(programs ...*Program) error {
 func (w *World) running() string {
 	var b strings.Builder
 	for _, p := range w.programs {
-		if !p.Ended() {
+		if !p.Ended() && p.p != nil {
 			fmt.Fprintf(&b, "\n%s: %s", p.host.name, census.Running(p.p.Loops()))
 		}
 	}

@@ -416,6 +416,17 @@ func TestRunWhileDown(t *testing.T) {
 			w.Errorf("on a host that was restarted: %v, ended %v", p.Err(), p.Ended())
 		}
 		host.Crash()
+		host.Restart()
+		if err := w.Wait(host.Run(nil, func(*ringo.Loop) error { return nil })); err != nil {
+			w.Errorf("on a host that is restarted: %v", err)
+		}
+		host.Crash()
+		host.Restart()
 		host.Run(nil, beats) // and the script ends
+	})
+	sim.Run(t, 1, func(w *sim.World) {
+		host := w.Host("here")
+		host.Crash()
+		host.Run(nil, beats)
 	})
 }

@@ -2,7 +2,14 @@
 
 package top
 
-import "os"
+import (
+	"context"
+	"os"
+)
+
+func notifyHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithCancel(ctx)
+}
 
 func notifyStops(chan<- os.Signal) {}
 

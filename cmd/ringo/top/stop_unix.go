@@ -3,10 +3,16 @@
 package top
 
 import (
+	"context"
 	"os"
 	"os/signal"
 	"syscall"
 )
+
+// notifyHangup returns a context that ends when the terminal does.
+func notifyHangup(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, syscall.SIGHUP)
+}
 
 // notifyStops has the signal of Ctrl-Z sent to c, and no longer stop the process.
 func notifyStops(c chan<- os.Signal) { signal.Notify(c, syscall.SIGTSTP) }

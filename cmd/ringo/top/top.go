@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"ringo/cmd/ringo/internal/cli"
@@ -112,7 +111,7 @@ func watch(ctx context.Context, c *client, v *view, every time.Duration, out *os
 	if err := c.ask(ctx, v, rowsMax); err != nil {
 		return err // while the screen is still the user's
 	}
-	ctx, end := signal.NotifyContext(ctx, syscall.SIGHUP)
+	ctx, end := notifyHangup(ctx)
 	defer end()
 	stops := make(chan os.Signal, 1)
 	notifyStops(stops)
