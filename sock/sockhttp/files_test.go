@@ -469,14 +469,16 @@ func TestFilesCut(t *testing.T) {
 func TestFilesSlowPeers(t *testing.T) {
 	t.Parallel()
 	const idle = 300 * time.Millisecond
-	dir := site(t, map[string]string{"big": "", "f": "file"})
+	dir := site(t, map[string]string{"big": "", "f": "file", "more": strings.Repeat("more", 25_000)})
 	if err := os.Truncate(filepath.Join(dir, "big"), 256<<20); err != nil {
 		t.Fatal(err)
 	}
 	files := &sockhttp.Files{Root: openRoot(t, dir), Idle: idle}
 	t.Cleanup(files.Close)
-	set := func(s *sockhttp.Server) { s.WriteByteTimeout = idle }
-	eachWay(t, files, set, func(t *testing.T, addr string) {
+	every := []string{"GET /big HTTP/1.1\r\nHost: h\r\n\r\n",
+		"GET /big HTTP/1.1\r\nHost: h\r\nRange: bytes=0-99999999,100000000-199999999\r\n\r\n",
+		strings.Repeat("GET /f HTTP/1.1\r\nHost: h\r\n\r\n", 200_000)}
+	slow := func(t *testing.T, addr string, every ...string) {
 		other := dial(t, addr) // which takes all, and is not given up
 		answers := bufio.NewReader(other)
 		ask := func(path string) {
@@ -487,9 +489,8 @@ func TestFilesSlowPeers(t *testing.T) {
 			}
 		}
 		ask("/f")
-		for _, asked := range []string{"GET /big HTTP/1.1\r\nHost: h\r\n\r\n",
-			"GET /big HTTP/1.1\r\nHost: h\r\nRange: bytes=0-99999999,100000000-199999999\r\n\r\n",
-			strings.Repeat("GET /f HTTP/1.1\r\nHost: h\r\n\r\n", 200_000)} {
+		ask("/more")
+		for _, asked := range every {
 			c := dial(t, addr) // with the buffers that it has: if they shrink, it drops acks and resets
 			_, err := io.WriteString(c, asked)
 			patience.Until(t, "the end of a connection whose peer takes nothing", func() bool {
@@ -503,7 +504,11 @@ func TestFilesSlowPeers(t *testing.T) {
 			}
 		}
 		ask("/none")
-	})
+	}
+	set := func(s *sockhttp.Server) { s.WriteByteTimeout = idle }
+	eachWay(t, files, set, func(t *testing.T, addr string) { slow(t, addr, every...) })
+	alone := func(*sockhttp.Server) {} // nothing but Idle, whose time ends with the file
+	eachWay(t, files, alone, func(t *testing.T, addr string) { slow(t, addr, every[0]) })
 }
 
 // No more files are open than are to be kept, and clients that leave in the middle leave nothing behind.
