@@ -70,7 +70,7 @@ func TestTransportUnwantedBodies(t *testing.T) {
 		"that fails":   func(c net.Conn) net.Conn { return &deaf{Conn: c} },
 		"sends, fails": func(c net.Conn) net.Conn { return &deafSender{deaf{Conn: c}} },
 	}
-	failed := make(chan bool, 1)
+	failed, answered := make(chan bool, 1), make(chan bool, 1)
 	ln, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
 	if err != nil {
 		t.Fatal(err)
@@ -89,6 +89,7 @@ func TestTransportUnwantedBodies(t *testing.T) {
 				io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n") // only now the body is sent
 				<-failed
 				io.WriteString(c, "HTTP/1.1 413 Too Large\r\nContent-Length: 9\r\nConnection: close\r\n\r\ntoo large")
+				answered <- true
 			}()
 		}
 	}()
@@ -109,7 +110,10 @@ func TestTransportUnwantedBodies(t *testing.T) {
 					r.ContentLength = 8 << 20
 					r.Header.Set("Expect", "100-continue")
 					r = r.WithContext(httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
-						WroteRequest: func(info httptrace.WroteRequestInfo) { failed <- info.Err != nil },
+						WroteRequest: func(info httptrace.WroteRequestInfo) {
+							failed <- info.Err != nil
+							<-answered // before the task that waits for the answer runs again
+						},
 					}))
 					a, err := tr.RoundTrip(r)
 					if strings.HasPrefix(what, "a ") && what != "a reader" {

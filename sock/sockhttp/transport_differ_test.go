@@ -410,12 +410,16 @@ var requests = []struct {
 		r.URL.Opaque = "/a\nb"
 		return r, err
 	}},
-	{"a length and no body", func(url string) (*http.Request, error) {
+	{lacking, func(url string) (*http.Request, error) {
 		r, err := http.NewRequest("POST", url, nil)
 		r.ContentLength = 3
 		return r, err
 	}},
 }
+
+// lacking is a request that net/http fails in the goroutine that writes, which closes the connection: sometimes the one
+// that reads has told of that before.
+const lacking = "a length and no body"
 
 // Requests are sent as net/http sends them, and none is altered.
 func TestTransportRequestsAsNet(t *testing.T) {
@@ -448,6 +452,9 @@ func TestTransportRequestsAsNet(t *testing.T) {
 				}
 				for _, r := range requests {
 					want := besides(l, func() string { return sent(peer, r.make) })
+					for i := 0; i < 100 && r.name == lacking && strings.HasSuffix(want, net.ErrClosed.Error()); i++ {
+						want = besides(l, func() string { return sent(peer, r.make) })
+					}
 					got := sent(tr, r.make)
 					if strings.TrimPrefix(want, errBroken) != strings.TrimPrefix(got, errBroken) {
 						t.Errorf("%s\n got %s\nwant %s", r.name, got, want)
