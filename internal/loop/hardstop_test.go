@@ -257,3 +257,47 @@ func TestHardStopNamesAreBounded(t *testing.T) {
 		t.Errorf("Run: %v, want twenty loops with ten tasks each, and that there are a hundred tasks more", err)
 	}
 }
+
+// The time of the last end is that of the end, and not that of the beginning of a turn that takes long.
+func TestHardStopAfterALongTurn(t *testing.T) {
+	const minutes = time.Minute
+	eachDriver(t, func(t *testing.T, cfg *loop.Config) {
+		w := &rung{World: loop.Machine, alarms: make(chan func(), 1), in: make(chan time.Duration, 1)}
+		epoch := time.Now()
+		cfg.World, cfg.HardStop, cfg.Grace = w, time.Hour, -1
+		defer loop.SetThreadQueued(func(int32) (int64, bool) { return 0, false })()
+		cfg.Clock, cfg.Since = func() time.Time { return epoch.Add(time.Duration(w.passed.Load())) }, nil
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		gate, turn := make(chan struct{}), make(chan struct{})
+		ended, result := make(chan error, 1), make(chan error, 1)
+		go func() {
+			result <- runContext(t, ctx, cfg, func(l *loop.Loop) error {
+				l.GoThen(func() {
+					l.Sleep(1000 * time.Hour)
+					<-turn
+					w.passed.Add(int64(50 * minutes))
+				}, func(err error) { ended <- err })
+				l.Go(func() {
+					l.Offload(func(context.Context) error { cancel(); <-gate; return nil })
+				})
+				return nil
+			})
+		}()
+		in, ring := receive(t, "an alarm", w.in), receive(t, "what it rings", w.alarms)
+		close(turn)
+		receive(t, "the end of a task", ended)
+		w.passed.Add(int64(in - 50*minutes))
+		ring()
+		select {
+		case in := <-w.in:
+			if in.Round(time.Second) != 50*minutes {
+				t.Errorf("the next alarm is set for in %v, want 50m", in)
+			}
+		default:
+			t.Error("Run gives up an hour after the cancel, 10 minutes after the end of a task")
+		}
+		close(gate)
+		receive(t, "the end of Run", result)
+	})
+}

@@ -125,7 +125,7 @@ func (t *Task) finish(err error) {
 	w := t.w
 	l.tasks.live--
 	if l.life.stopping {
-		l.life.lastEnd.Store(l.clock.now)
+		l.life.lastEnd.Store(l.Elapsed()) // a turn may be long, and its clock is from its beginning
 	}
 	if w.labels.Any() {
 		labels.Clear() // for the next task
