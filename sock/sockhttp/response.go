@@ -297,14 +297,22 @@ func (w *response) send(p []byte) (int, error) {
 // Flush sends what was written.
 func (w *response) Flush() { w.FlushError() }
 
-// FlushError is Flush, and returns the error.
-func (w *response) FlushError() error {
+// WriteHeld gives what is held to the connection, which sends it with what follows or, at the latest, when the task
+// parks. It is for the proxy, which does not know whether the next read of a body will park.
+func (w *response) WriteHeld() error {
 	if err := w.mayWrite(0); err != nil {
 		return err
 	}
 	w.send(nil)
-	w.push()
-	if f, ok := w.x.conn.c.(*sock.Conn); ok && w.failed == nil {
+	return w.push()
+}
+
+// FlushError is Flush, and returns the error.
+func (w *response) FlushError() error {
+	if err := w.WriteHeld(); err != nil {
+		return err
+	}
+	if f, ok := w.x.conn.c.(*sock.Conn); ok {
 		d := w.x.conn.patience()
 		if d > 0 {
 			w.x.conn.giveTime(d)

@@ -141,7 +141,10 @@ func (w *response2) mayWrite(n int) error {
 func (w *response2) Flush() { w.FlushError() }
 
 // FlushError is Flush, and returns the error.
-func (w *response2) FlushError() error {
+func (w *response2) FlushError() error { return w.WriteHeld() }
+
+// WriteHeld gives what is held to the connection, which sends it from a task of its own.
+func (w *response2) WriteHeld() error {
 	if err := w.mayWrite(0); err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type sink struct {
 func (s *sink) Header() http.Header         { return s.header }
 func (s *sink) WriteHeader(status int)      { s.status = status }
 func (s *sink) Write(p []byte) (int, error) { return len(p), nil }
+func (s *sink) WriteHeld() error            { return nil }
 
 // TestAllocs: a request costs no more than one to a single upstream without options.
 func TestAllocs(t *testing.T) {

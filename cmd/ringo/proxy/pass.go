@@ -160,8 +160,12 @@ func (w *web) answer(rw http.ResponseWriter, r *http.Request, v *visit, i *webId
 	}
 }
 
-// copyBody copies an answer's body to the client. It flushes what is held before it waits for more of the body and, if
-// isStream says that the client may wait for each piece, before each Read.
+// holder is a ResponseWriter of package sockhttp. WriteHeld gives what it holds to the connection, which sends that
+// once the task parks, or together with what is written before.
+type holder interface{ WriteHeld() error }
+
+// copyBody copies an answer's body to the client. What the server holds of it goes to the connection before it may wait
+// for more of the body and, if isStream says that the client may wait for each piece, before each Read.
 func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, v *visit, i *webIdler, a *http.Response) error {
 	if a.Body == http.NoBody {
 		return nil
@@ -171,7 +175,7 @@ func (w *web) copyBody(rw http.ResponseWriter, r *http.Request, v *visit, i *web
 	defer blocks.Put(p)
 	for {
 		if stream || left > 0 && a.Body.(*answer).Buffered() == 0 {
-			http.NewResponseController(rw).Flush()
+			rw.(holder).WriteHeld()
 		}
 		n, err := a.Body.Read(p[:])
 		left -= int64(n)
