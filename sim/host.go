@@ -48,8 +48,8 @@ type Host struct {
 	since  int64 // when that began
 	paused int64 // until when the host is paused
 
-	crashes int  // how often Crash was called
-	rising  bool // it is about to be restarted
+	crashes int // how often Crash was called
+	mended  int // what that was at the last Restart: the same while that is on its way
 
 	fault    error      // the error of its drivers, see FailDriver
 	midTurns []*midTurn // of the storms that are under way
@@ -125,7 +125,7 @@ func (h *Host) Run(cfg *ringo.Config, fn func(l *ringo.Loop) error) *Program {
 	switch {
 	case !h.w.ended && !h.k.Down():
 		h.start(p)
-	case h.w.ended || !h.rising:
+	case h.w.ended || h.mended != h.crashes:
 		p.dead = true
 	}
 	return p
@@ -310,7 +310,6 @@ func (h *Host) unwind() {
 // by a storm that has crashed it, nor by a Restart of the same moment before.
 func (h *Host) Crash() {
 	defer h.w.stage.Enter()()
-	h.rising = false
 	if h.crashes++; h.k.Down() {
 		return
 	}
@@ -345,14 +344,9 @@ func (h *Host) Down() bool {
 // stays down.
 func (h *Host) Restart() {
 	defer h.w.stage.Enter()()
-	crash := h.crashes
-	h.rising = true
+	h.mended = h.crashes
 	h.w.after(0, func() { // after what ran has ended
-		if h.crashes != crash {
-			return
-		}
-		h.rising = false
-		if !h.k.Down() || h.w.over {
+		if !h.k.Down() || h.w.over || h.crashes != h.mended {
 			return
 		}
 		h.w.note(Event{Kind: Restarted, Host: h.index})
