@@ -29,12 +29,7 @@ func TestServeBusyIsNotIdle(t *testing.T) {
 		w.Link = sim.Link{Latency: time.Millisecond}
 		p := serves(here, idle)
 		w.RunFor(time.Second)
-		c := far.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-			c, err := sock.Dial(l, "tcp", "server:8080")
-			if err != nil {
-				return err
-			}
-			defer c.Close()
+		c := asks(far, func(l *ringo.Loop, c *sock.Conn) error {
 			r := bufio.NewReader(c)
 			for range 100 {
 				if err := wantAnswer(c, r); err != nil {
@@ -46,7 +41,7 @@ func TestServeBusyIsNotIdle(t *testing.T) {
 				return err
 			}
 			last := l.Now()
-			_, err = r.ReadByte()
+			_, err := r.ReadByte()
 			if d := l.Now().Sub(last); err != io.EOF || d < idle*3/4 || d > idle+time.Second/10 {
 				return fmt.Errorf("an idle connection ends with %v after %v, want EOF after %v at most", err, d, idle)
 			}
@@ -72,6 +67,18 @@ func wantAnswer(c io.Writer, r *bufio.Reader) error {
 		return fmt.Errorf("%s, %q, and closes: %v", a.Status, body, a.Close)
 	}
 	return err
+}
+
+// asks calls a client's part with a connection to the server.
+func asks(far *sim.Host, part func(l *ringo.Loop, c *sock.Conn) error) *sim.Program {
+	return far.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
+		c, err := sock.Dial(l, "tcp", "server:8080")
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		return part(l, c)
+	})
 }
 
 // serves serves a file on a host.
@@ -107,12 +114,7 @@ func TestServeTakesNothing(t *testing.T) {
 				w.Link = sim.Link{Latency: time.Millisecond}
 				p := serves(here, idle)
 				w.RunFor(time.Second)
-				c := far.Run(&ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-					c, err := sock.Dial(l, "tcp", "server:8080")
-					if err != nil {
-						return err
-					}
-					defer c.Close()
+				c := asks(far, func(l *ringo.Loop, c *sock.Conn) (err error) {
 					began, asked := l.Now(), strings.Repeat(request+" HTTP/1.1\r\nHost: h\r\n\r\n", 1000)
 					for c.SetDeadline(began.Add(time.Hour)); err == nil; {
 						_, err = io.WriteString(c, asked)
