@@ -254,7 +254,7 @@ func TestFailure(t *testing.T) {
 		{"unknown driver in the environment of probe", "RINGO_DRIVER=iocp", "probe",
 			`ringo probe: ringo: RINGO_DRIVER: unknown driver "iocp"`},
 		{"driver of simulated worlds in the environment", "RINGO_DRIVER=sim", "echo -listen " + anyPort,
-			`ringo echo: ringo: RINGO_DRIVER: driver "sim" is not for the asking: a world in memory is made by sim`},
+			`ringo echo: ringo: RINGO_DRIVER: driver "sim" runs only in worlds in memory, which sim.Run makes`},
 		{"address of another family", "", "echo -listen tcp4://[::1]:0", "listen tcp4: address ::1: "},
 		{"address of another machine", "", "echo -listen tcp://192.0.2.1:0",
 			"listen tcp 192.0.2.1:0: bind: cannot assign requested address"},

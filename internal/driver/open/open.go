@@ -1,5 +1,4 @@
-// Package open chooses a driver: the one asked for, or the best that this kernel
-// allows, with the reason kept.
+// Package open opens a driver: the one that was asked for, or the best that this kernel allows. Info says why.
 package open
 
 import (
@@ -30,10 +29,10 @@ const (
 	UringPoll = "uring-poll"
 )
 
-// sim is the driver that Info names in a simulated world. It has no kernel to run on but a world's: no name opens it.
+// sim is the name in Info of a simulated world's driver. Only a world opens it, and no name does.
 const sim = "sim"
 
-// rungs are the drivers, the better ones first.
+// rungs are the drivers, better ones first.
 var rungs = []rung{
 	{Uring, uring.Open},
 	{Epoll, soft.OpenEpoll},
@@ -43,19 +42,19 @@ var rungs = []rung{
 	{UringPoll, soft.OpenRing},
 }
 
-// rung is one way to have a driver.
+// rung is a driver that can be opened by its name.
 type rung struct {
 	name string
 	open func(cfg driver.Config) (driver.Driver, error)
 }
 
-// step is one of the ladder that auto goes down.
+// step is a step of the ladder that auto goes down.
 type step struct {
 	name   string
-	costly bool // what was refused because it costs more
+	costly bool // take now what an earlier step refused because it costs more
 }
 
-// Names lists what can be asked for. Who asks on Linux for the one that is other systems' is told so by Open.
+// Names lists the names that Open accepts here. Check accepts kqueue everywhere: Open's error then says what it lacks.
 func Names() []string {
 	names := []string{Auto}
 	for _, r := range rungs {
@@ -66,20 +65,21 @@ func Names() []string {
 	return names
 }
 
-// Check says whether there is such a driver, here or elsewhere, and what is wrong if not.
+// Check returns an error that lists the names if no system has a driver with this name.
 func Check(name string) error {
 	if name == Auto || rungOf(name) != nil {
 		return nil
 	}
 	if name == sim {
-		return errors.New("driver \"sim\" is not for the asking: a world in memory is made by sim.Run, of package sim")
+		return errors.New("driver \"sim\" runs only in worlds in memory, which sim.Run makes (package sim)")
 	}
 	return fmt.Errorf("unknown driver %q: want %s", name, strings.Join(Names(), ", "))
 }
 
-// Open makes a driver on the calling thread, which the caller has locked. auto takes the first that works here of
-// uring, epoll, poll and select, or on Darwin and the BSDs of kqueue, poll and select, and says what kept it from those
-// before. A driver that was asked for and can't be had is an error that names the step and the likely cause.
+// Open opens a driver on the calling thread, to which the caller must be locked. auto takes the first that works here
+// of uring, epoll, poll and select, or on Darwin and the BSDs of kqueue, poll and select; Info says why it did not take
+// those before it. If a driver that was asked for does not work, the error names the step that failed and the likely
+// cause.
 func Open(name string, cfg driver.Config) (driver.Driver, error) {
 	m, err := mask.Env()
 	if err != nil {
@@ -89,7 +89,7 @@ func Open(name string, cfg driver.Config) (driver.Driver, error) {
 	return With(func(cfg driver.Config) (driver.Driver, error) { return openNamed(name, cfg) }, cfg)
 }
 
-// With opens a driver that is not of this package's, by what Through was given, too.
+// With opens a driver by inner, which need not be one of this package's, through the wrapper that Through has set.
 func With(inner Opener, cfg driver.Config) (driver.Driver, error) {
 	if wrap := through.Load(); wrap != nil {
 		return (*wrap)(inner)(cfg)
@@ -97,14 +97,14 @@ func With(inner Opener, cfg driver.Config) (driver.Driver, error) {
 	return inner(cfg)
 }
 
-// through is what Through was given.
+// through is the wrapper that Through has set.
 var through atomic.Pointer[func(Opener) Opener]
 
 // Opener opens a driver on the calling thread.
 type Opener = func(cfg driver.Config) (driver.Driver, error)
 
-// Through has all drivers opened by what wrap makes of the opener, until undo is called.
-// It is for tests, of which no other must open drivers meanwhile.
+// Through makes wrap replace the opener of each driver that is opened before undo is called. It is for tests; no other
+// test may open drivers at that time.
 func Through(wrap func(Opener) Opener) (undo func()) {
 	through.Store(&wrap)
 	return func() { through.Store(nil) }
@@ -121,7 +121,7 @@ func openNamed(name string, cfg driver.Config) (driver.Driver, error) {
 	return rungOf(name).try(cfg)
 }
 
-// rungOf gives the rung of a name, or nil.
+// rungOf returns the rung with a name, or nil.
 func rungOf(name string) *rung {
 	for i := range rungs {
 		if rungs[i].name == name {
@@ -131,8 +131,8 @@ func rungOf(name string) *rung {
 	return nil
 }
 
-// NativeAIO says what keeps drivers without a ring from using the kernel's AIO for
-// files that are open with O_DIRECT; nil if nothing does.
+// NativeAIO returns nil if drivers without a ring can use the kernel's AIO for files that are open with O_DIRECT, else
+// the reason why not.
 func NativeAIO() error {
 	m, err := mask.Env()
 	if err != nil {
@@ -144,11 +144,10 @@ func NativeAIO() error {
 	return offload.ProbeAIO()
 }
 
-// Distrust is a thing that the kernel has and that the uring driver does without.
+// Distrust is a feature that the kernel has and that the uring driver does not use.
 type Distrust = uring.Distrust
 
-// Distrusted lists what is broken on the kernel that a report of package uring calls
-// system.
+// Distrusted lists what is broken on a kernel. system is its name in a report of package uring.
 func Distrusted(system string) []Distrust { return uring.Distrusted(system) }
 
 // try opens the rung's driver, unless it is masked.
@@ -160,8 +159,8 @@ func (r *rung) try(cfg driver.Config) (driver.Driver, error) {
 	return r.open(cfg)
 }
 
-// openAuto goes down the ladder. A shortage of descriptors is no reason to go on: a
-// worse driver would hide it and need as many.
+// openAuto goes down the ladder. It stops at a shortage of descriptors: a worse driver needs as many, and would hide
+// it.
 func openAuto(cfg driver.Config) (driver.Driver, error) {
 	cfg.Shrink = true
 	cfg.Reason = bestReason
@@ -186,7 +185,7 @@ func openAuto(cfg driver.Config) (driver.Driver, error) {
 	return nil, refused
 }
 
-// refusals are the errors of one rung after the other, in one line.
+// refusals are the errors of rungs. Error joins them in one line.
 type refusals []error
 
 func (r refusals) Error() string {

@@ -19,34 +19,33 @@ import (
 )
 
 const (
-	// eventsMax bounds the events of one Wait; more are left for the next.
+	// eventsMax is the most events that one Wait takes from the poller. The next Wait takes the rest.
 	eventsMax = 256
-	// attemptsMax bounds the attempts on one direction of a descriptor in one Wait, as
-	// the kernel's does for a multishot receive. What is left goes on in the next
-	// Wait, which then doesn't sleep.
+	// attemptsMax is the most attempts on one direction of a descriptor in one Wait, as many as the kernel makes for a
+	// multishot receive. The next Wait makes the rest, and does not sleep before.
 	attemptsMax = 32
-	// ringEntriesMin is the least size of a ring's submission queue.
+	// ringEntriesMin is the smallest size of a ring's submission queue.
 	ringEntriesMin = 32
-	// wakeKey is the key of the eventfd. No registration has that index.
+	// wakeKey is the poller's key of the waker's descriptor. No registration has it.
 	wakeKey = ^uint64(0)
 )
 
-// How an op waits, in its Mode. The offload's mode is op.ModeFile.
+// The values of an op's Mode, which say how it waits. An op that another thread does has op.ModeFile.
 const (
-	modeQueued      uint8 = iota // submitted, and not looked at yet
+	modeQueued      uint8 = iota // in engine.queue: submitted, not attempted yet
 	modeInDirection              // in a direction of its registration
-	modeWatch                    // a Poll op, in the watchers of its registration
-	modeTimer                    // in the timers
-	modeEnded                    // cancelled; its completion is for the next Wait
+	modeWatch                    // a Poll op, in its registration's watch
+	modeTimer                    // in engine.timers
+	modeEnded                    // in engine.ended: cancelled, completes in the next Wait
 )
 
-// engine is the driver. The thread that opened it owns it.
+// engine is the driver. Only the thread that opened it calls its methods, except for Wake.
 type engine struct {
 	driver.Host
 
 	p     poller.Poller
 	edge  bool  // p is edge-triggered
-	bound int32 // p's, of descriptors
+	bound int32 // descriptors must be less, see poller.Poller.Bound
 	slab  *op.Slab
 	pool  *bufs.Pool
 	now   func() int64
@@ -54,65 +53,61 @@ type engine struct {
 	outbox *driver.Outbox // nil: the loop has none
 
 	regs   regTable
-	queue  op.List       // submitted, for the next Wait
-	ended  op.List       // cancelled while waiting, for the next Wait
-	hot    *registration // registrations to go on with, linked by hot
+	queue  op.List       // submitted; the next Wait attempts them
+	ended  op.List       // cancelled while they waited; the next Wait completes them
+	hot    *registration // registrations with more to attempt, linked by their hot
 	timers timers
 
-	resting *registration // registrations whose readiness is of no use for a while, linked by rests
-	rested  int64         // when it is over
+	resting *registration // registrations whose readiness is ignored for a while, linked by their rests
+	rested  int64         // when that ends
 
 	files files
 
 	gate   mailbox.Gate
-	called atomic.Bool   // a Wake came from outside, and not only from a job
-	sent   atomic.Uint64 // calls of Wake that signalled
+	called atomic.Bool   // Wake was called, not only by a job that has ended
+	sent   atomic.Uint64 // calls of Wake that wrote to the waker
 	waker  sys.Waker
 
-	done   *driver.Queue // of the present Wait
+	done   *driver.Queue // where the present Wait puts completions
 	events [eventsMax]poller.Event
 	reason string
 	stats  stats.Driver
-	thread int32        // the owner, in builds with invariants
+	thread int32        // that owns the driver, in builds with invariants
 	fault  func() error // Config.Fault
 	dead   error
 	closed bool
 }
 
-// OpenEpoll makes a driver over epoll, whose name it bears. The error is a
-// *driver.SetupError.
+// OpenEpoll opens a driver over epoll, named "epoll". An error is a *driver.SetupError.
 func OpenEpoll(cfg driver.Config) (driver.Driver, error) {
 	return open(cfg, "epoll", poller.OpenEpoll)
 }
 
-// OpenKqueue makes a driver over kqueue, whose name it bears. The error is a
-// *driver.SetupError.
+// OpenKqueue opens a driver over kqueue, named "kqueue". An error is a *driver.SetupError.
 func OpenKqueue(cfg driver.Config) (driver.Driver, error) {
 	return open(cfg, "kqueue", poller.OpenKqueue)
 }
 
-// OpenPoll makes a driver over poll, whose name it bears. The error is a
-// *driver.SetupError.
+// OpenPoll opens a driver over poll, named "poll". An error is a *driver.SetupError.
 func OpenPoll(cfg driver.Config) (driver.Driver, error) {
 	return open(cfg, "poll", poller.OpenPoll)
 }
 
-// OpenSelect makes a driver over select, whose name it bears. A descriptor that
-// select can't watch ends the op that makes it, or that would wait on it, with
-// -EMFILE. The error is a *driver.SetupError.
+// OpenSelect opens a driver over select, named "select". An op that makes or would wait on a descriptor that select
+// can't watch ends with -EMFILE. An error is a *driver.SetupError.
 func OpenSelect(cfg driver.Config) (driver.Driver, error) {
 	return open(cfg, "select", poller.OpenSelect)
 }
 
-// OpenRing makes a driver over an io_uring that only polls, named "uring-poll". The
-// caller stays locked to its thread until Close. The error is a *driver.SetupError.
+// OpenRing opens a driver over an io_uring that only polls, named "uring-poll". The caller must stay locked to its
+// thread until Close. An error is a *driver.SetupError.
 func OpenRing(cfg driver.Config) (driver.Driver, error) {
 	return open(cfg, "uring-poll", func(without []string) (poller.Poller, error) {
 		return poller.OpenRing(max(cfg.Entries, ringEntriesMin), without)
 	})
 }
 
-// open makes a driver over the poller that mk gives, which is given cfg.Without.
+// open opens a driver over the poller that mk returns. mk gets cfg.Without.
 func open(cfg driver.Config, name string, mk func(without []string) (poller.Poller, error)) (driver.Driver, error) {
 	if cfg.Slab == nil || cfg.Now == nil {
 		panic("driver/soft: a Config without Slab or Now")
@@ -140,7 +135,7 @@ func open(cfg driver.Config, name string, mk func(without []string) (poller.Poll
 	return d, nil
 }
 
-// refusal is a poller's result as an error.
+// refusal returns the error of a poller's negative result.
 func refusal(res int32) error {
 	if res == -sys.EMFILE {
 		return poller.ErrBound
@@ -187,7 +182,7 @@ func (d *engine) Info() driver.Info {
 	return info
 }
 
-// Bound is that of the poller.
+// Bound returns the poller's bound of descriptors, and poller.ErrBound if the process may have more of them.
 func (d *engine) Bound() (int32, error) {
 	if uint64(d.bound) >= sys.FilesMax() {
 		return d.bound, nil
@@ -195,7 +190,7 @@ func (d *engine) Bound() (int32, error) {
 	return d.bound, poller.ErrBound
 }
 
-// own panics on any thread but the owner's, in builds with invariants.
+// own panics if another thread than the owner calls it, in builds with invariants.
 func (d *engine) own(method string) {
 	if invariant.Enabled {
 		if here := sys.Gettid(); here != d.thread {

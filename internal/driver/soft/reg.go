@@ -9,53 +9,52 @@ import (
 	"ringo/internal/sys"
 )
 
-// Readiness by direction. Errors and hang-ups concern both.
+// The bits of readiness by direction. Errors and hang-ups belong to both.
 const (
 	both     = sys.PollErr | sys.PollHup
 	inMask   = sys.PollIn | sys.PollPri | sys.PollRdhup | both
 	outMask  = sys.PollOut | both
 	allMask  = inMask | outMask
-	pollMask = both | sys.PollRdhup // what every Poll op is told, as io_uring does
+	pollMask = both | sys.PollRdhup // every Poll op reports these, as io_uring does
 
-	// lasting bits mean that a short read says nothing about what is left.
+	// lasting are the bits with which a short read does not mean that the queue is empty.
 	lasting = sys.PollPri | sys.PollRdhup | both
-	// untried stands for ready where nobody has looked yet.
+	// untried is set while no attempt was made yet, and counts as ready.
 	untried = 1 << 31
 )
 
-// direction is one direction of a descriptor.
+// direction is one direction of a descriptor: the ops that wait there, and its readiness as far as it is known.
 type direction struct {
 	op.List
 	ready uint32
 }
 
-// registration is what the driver knows of one descriptor. Its index plus one is the FD's
-// Slot; index and generation are the poller's key, so that an event that comes
-// after the registration has ended is told apart.
+// registration is what the driver knows of a descriptor. The FD's Slot is the index plus one. Index and generation are
+// the poller's key, by which find ignores events of a registration that has ended.
 type registration struct {
 	index uint32
 	gen   uint32
 	sys   int32
-	armed uint32  // what the poller was told, 0: it does not know the descriptor
+	armed uint32  // the mask that the poller has, 0: it does not know the descriptor
 	watch op.List // Poll ops
 	in    direction
 	out   direction
 	owner *fd.FD
 
-	hot     *registration // the next in the driver's hot list
-	heated  bool          // in that list
-	rests   *registration // the next in the driver's list of those that rest
-	resting bool          // in that list
-	checked bool          // whether it is a file was looked at
-	file    bool          // readiness means nothing here
-	tcp     int8          // 1 yes, -1 no, 0 not looked at
+	hot     *registration // the next in engine.hot
+	heated  bool          // it is in that list
+	rests   *registration // the next in engine.resting
+	resting bool          // it is in that list
+	checked bool          // file is known
+	file    bool          // its calls may block whatever its readiness
+	tcp     int8          // 1: it is TCP, -1: it is not, 0: not known
 
 	free *registration
 }
 
 func (r *registration) key() uint64 { return uint64(r.gen)<<32 | uint64(r.index) }
 
-// directionOf is where an op of this code waits.
+// directionOf returns the direction in which an op waits.
 func (r *registration) directionOf(o *op.Op) *direction {
 	if o.Def().Interest&sys.PollOut != 0 {
 		return &r.out
@@ -63,8 +62,7 @@ func (r *registration) directionOf(o *op.Op) *direction {
 	return &r.in
 }
 
-// isFile asks, once, whether the calls of this descriptor may block whatever its
-// readiness.
+// isFile reports whether calls on the descriptor may block whatever its readiness. It asks the system once.
 func (r *registration) isFile() bool {
 	if !r.checked {
 		r.checked = true
@@ -73,8 +71,8 @@ func (r *registration) isFile() bool {
 	return r.file
 }
 
-// isTCP asks, once, for the protocol. Only of TCP is it known that a short read
-// means an empty queue: datagrams, packets and passed descriptors end one early.
+// isTCP reports whether the descriptor is of TCP. It asks the system once. Only for TCP does a short read mean that the
+// queue is empty: datagrams, packets and passed descriptors end a read early.
 func (r *registration) isTCP() bool {
 	if r.tcp == 0 {
 		r.tcp = -1
@@ -85,8 +83,8 @@ func (r *registration) isTCP() bool {
 	return r.tcp > 0
 }
 
-// wants is what a level-triggered poller should wait for. PollPri is not part of
-// it: it stays until somebody takes the urgent byte out of line.
+// wants returns the mask that a level-triggered poller should wait for. PollPri is no part of it for ops that wait in a
+// direction: it stays set until somebody reads the urgent byte.
 func (r *registration) wants() (mask uint32) {
 	if !r.in.Empty() {
 		mask |= sys.PollIn
@@ -102,7 +100,7 @@ func (r *registration) wants() (mask uint32) {
 	return mask
 }
 
-// regTable is a slab of registrations. They lie in chunks and never move.
+// regTable is a slab of registrations. They are in chunks and never move.
 type regTable struct {
 	chunks []*[regChunk]registration
 	free   *registration
@@ -111,10 +109,10 @@ type regTable struct {
 
 const regChunk = 64
 
-// at gives the registration of an index that this table gave out.
+// at returns the registration with an index that is in use or was.
 func (t *regTable) at(index uint32) *registration { return &t.chunks[index/regChunk][index%regChunk] }
 
-// find gives the registration that an event's key names, nil if it has ended.
+// find returns the registration that an event's key names, nil if it has ended.
 func (t *regTable) find(key uint64) *registration {
 	index := uint32(key)
 	if int(index/regChunk) >= len(t.chunks) {
@@ -126,7 +124,7 @@ func (t *regTable) find(key uint64) *registration {
 	return nil
 }
 
-// of gives the registration of f, if it has one here.
+// of returns the registration of f, nil if it has none.
 func (t *regTable) of(f *fd.FD) *registration {
 	if f.Slot == 0 || int((f.Slot-1)/regChunk) >= len(t.chunks) {
 		return nil
@@ -137,7 +135,7 @@ func (t *regTable) of(f *fd.FD) *registration {
 	return nil
 }
 
-// get gives the registration of f, a new one if need be.
+// get returns the registration of f. It makes one if there is none.
 func (t *regTable) get(f *fd.FD) *registration {
 	if r := t.of(f); r != nil {
 		return r
@@ -155,7 +153,7 @@ func (t *regTable) get(f *fd.FD) *registration {
 	return r
 }
 
-// put ends a registration on which nothing waits.
+// put ends a registration. It panics if an op waits on it.
 func (t *regTable) put(r *registration) {
 	if !r.in.Empty() || !r.out.Empty() || !r.watch.Empty() {
 		panic(fmt.Sprintf("driver/soft: registration %d ends while ops wait on it (fd %d)", r.index, r.sys))
@@ -169,6 +167,7 @@ func (t *regTable) put(r *registration) {
 	t.used--
 }
 
+// grow adds a chunk of free registrations.
 func (t *regTable) grow() {
 	base := uint32(len(t.chunks) * regChunk)
 	c := new([regChunk]registration)
