@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"path/filepath"
+	"sync"
 
 	"ringo/internal/test/socktest"
 )
@@ -236,14 +237,21 @@ func readN(c Conn, n, how, piece int) (p []byte, err error) {
 		}
 		return p, err
 	case recordWay:
-		p = make([]byte, 64<<10)
-		n, err = c.Read(p)
-		return p[:n], err
+		room := records.Get().(*[64 << 10]byte)
+		n, err = c.Read(room[:])
+		p = bytes.Clone(room[:n])
+		clear(room[:n])
+		records.Put(room)
+		return p, err
 	}
 	p = make([]byte, n)
 	n, err = io.ReadFull(c, p)
 	return p[:n], err
 }
+
+// records are buffers for a record, with nothing in them: most records are small, and a new buffer for each costs as much
+// as the rest of a program.
+var records = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 var optionNames = []string{"SetBatching", "SetIdle", "SetNoDelay", "Flush", "SetReadBuffer", "LocalAddr"}
 
