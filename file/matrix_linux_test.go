@@ -31,7 +31,7 @@ func TestMatrix(t *testing.T) {
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) { socktest.RunFiles(t, cfg.Driver, part()) })
 }
 
-// part is of how many cells one is played.
+// part is of how many cells one is played: another one each day.
 func part() int {
 	if testmain.Long() {
 		return 1
@@ -45,7 +45,7 @@ func TestMatrixInWorlds(t *testing.T) {
 	if !testmain.Long() {
 		worlds = 1
 	}
-	socktest.RunFilesInWorlds(t, worlds)
+	socktest.RunFilesInWorlds(t, worlds, part())
 }
 
 var stormSeed = flag.Uint64("storm", 1, "the `seed` of the storms, and of which cells of the matrix are in them")

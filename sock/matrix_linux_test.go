@@ -239,12 +239,12 @@ func TestMatrix(t *testing.T) {
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) { socktest.Run(t, cfg.Driver, matrixPart()) })
 }
 
-// matrixPart is of how many cells one is played.
+// matrixPart is of how many cells one is played: another one each day.
 func matrixPart() int {
 	if testmain.Long() {
 		return 1
 	}
-	return 4
+	return 8
 }
 
 // The same in simulated worlds, where tasks of Ringo's are on both sides.

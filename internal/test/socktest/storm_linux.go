@@ -4,7 +4,6 @@ package socktest
 
 import (
 	"fmt"
-	"hash/fnv"
 	"os"
 	"slices"
 	"strconv"
@@ -26,6 +25,9 @@ type Storm struct {
 
 	came atomic.Int64 // how many faults there were
 }
+
+// seed returns the seed of a cell's world.
+func (s *Storm) seed(cell string) uint64 { return hash(cell) ^ s.Seed*0x9e3779b97f4a7c15 }
 
 // over fails the test if there was no fault.
 func (s *Storm) over(t *testing.T) {
@@ -80,12 +82,7 @@ func stormsOf(t *testing.T) uint64 {
 // seeds returns the seeds of a cell's worlds.
 func (m *matrix) seeds(t *testing.T) (all []uint64) {
 	if m.storm != nil {
-		h := fnv.New64a()
-		h.Write([]byte(t.Name()))
-		if n := h.Sum64() ^ m.storm.Seed*0x9e3779b97f4a7c15; n>>32%m.storm.Part == 0 {
-			return []uint64{n}
-		}
-		return nil
+		return []uint64{m.storm.seed(t.Name())}
 	}
 	for seed := uint64(1); seed <= m.worlds; seed++ {
 		all = append(all, seed)

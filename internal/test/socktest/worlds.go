@@ -43,9 +43,9 @@ func runWorlds(t *testing.T, like matrix) {
 	t.Logf("%d cells, %d worlds of each", cells.Load(), like.worlds)
 }
 
-// RunFilesInWorlds is RunFiles in simulated worlds.
-func RunFilesInWorlds(t *testing.T, seeds int) {
-	runFiles(t, func() *matrix { return &matrix{worlds: uint64(seeds)} })
+// RunFilesInWorlds is RunFiles in simulated worlds. One cell in part runs.
+func RunFilesInWorlds(t *testing.T, seeds, part int) {
+	runFiles(t, func() *matrix { return &matrix{worlds: uint64(seeds), part: uint64(part)} })
 }
 
 // fileInWorlds runs a cell of package file in its worlds.
