@@ -21,7 +21,7 @@ import (
 	"ringo/sock"
 )
 
-var programs = flag.Int("programs", 20, "how many worlds TestPrograms plays")
+var programs = flag.Int("programs", 10, "how many worlds TestPrograms plays")
 
 // TestPrograms plays programs that the seed has made up, of connections, pipes, datagrams and files, whose tasks
 // disturb each other: they move deadlines, cancel, close, move to other loops. It wants of them what every program may
