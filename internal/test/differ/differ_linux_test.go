@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	programs = flag.Uint64("programs", 100, "how many random `programs` TestPrograms runs")
+	programs = flag.Uint64("programs", 50, "how many random `programs` TestPrograms runs")
 	firstOf  = flag.Uint64("seed", 0, "the seed of the first")
 	drivers  = flag.String("drivers", "", "the `drivers` to compare with package net, with commas between them")
 	workers  = flag.Int("workers", 3, "how many programs run at a time")
