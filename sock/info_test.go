@@ -635,10 +635,16 @@ func wantEventsOn(t *testing.T, l *ringo.Loop, raw []byte, want ...string) {
 	offloaded(t, l, func() error { wantEvents(t, raw, want...); return nil })
 }
 
+// traceTool returns where Go's tool for traces is. Each "go tool trace" would look whether it has to be built anew.
+var traceTool = sync.OnceValues(func() (string, error) {
+	path, err := exec.Command("go", "tool", "-n", "trace").Output()
+	return strings.TrimSpace(string(path)), err
+})
+
 // wantEvents wants a trace that Go's own tool can read, with these events.
 func wantEvents(t *testing.T, raw []byte, want ...string) {
 	t.Helper()
-	tool, err := exec.LookPath("go")
+	tool, err := traceTool()
 	if err != nil { // the names are in any trace of them
 		for _, w := range want {
 			if name := regexp.MustCompile(`Type="(.*)"`).FindStringSubmatch(w); name != nil &&
@@ -652,7 +658,7 @@ func wantEvents(t *testing.T, raw []byte, want ...string) {
 	if err := os.WriteFile(file, raw, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	events, err := exec.Command(tool, "tool", "trace", "-d=parsed", file).CombinedOutput()
+	events, err := exec.Command(tool, "-d=parsed", file).CombinedOutput()
 	if err != nil {
 		t.Fatalf("go tool trace: %v\n%s", err, events[max(0, len(events)-1000):])
 	}
