@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"ringo/internal/test/patience"
+	"ringo/internal/test/testmain"
 )
 
 // A configured is a server with a file of -config, and those that came after it.
@@ -115,12 +116,16 @@ func lives(pid int) bool {
 	return !strings.HasPrefix(state, "Z") && !strings.HasPrefix(state, "X")
 }
 
-// TestReloadWeb: a proxy and a file server start anew ten times, in the clear and by TLS, and no request fails
+// TestReloadWeb: a proxy and a file server start anew some times, in the clear and by TLS, and no request fails
 // meanwhile: not of clients that connect for each, nor of those that keep their connections. None asks twice, as
 // package net/http does in silence.
 func TestReloadWeb(t *testing.T) {
 	certs := t.TempDir()
 	roots := writeCertificate(t, certs, 1)
+	reloads := 4
+	if testmain.Long() {
+		reloads = 10
+	}
 	eachDriver(t, func(t *testing.T, driver string) {
 		back := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") })
 		ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -148,7 +153,7 @@ func TestReloadWeb(t *testing.T) {
 					for i := range 4 {
 						clients.Go(func() { askOn(t, addr, config, i%2 > 0, &asked, quit) })
 					}
-					for range 10 {
+					for range reloads {
 						was := asked.Load()
 						patience.Until(t, "requests", func() bool { return asked.Load() > was+20 || t.Failed() })
 						p.reload()

@@ -3,7 +3,6 @@ package tooltest
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -109,11 +109,11 @@ func Put(t *testing.T, name, content string) {
 
 // Numbered returns n bytes of numbered lines.
 func Numbered(n int) string {
-	var b bytes.Buffer
-	for i := 0; b.Len() < n; i++ {
-		fmt.Fprintf(&b, "line %d of a file\n", i)
+	b := make([]byte, 0, n+64)
+	for i := 0; len(b) < n; i++ {
+		b = append(strconv.AppendInt(append(b, "line "...), int64(i), 10), " of a file\n"...)
 	}
-	return b.String()[:n]
+	return string(b[:n])
 }
 
 // Ask sends text on a connection and reads the answer to a request of that method.
