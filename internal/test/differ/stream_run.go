@@ -249,8 +249,8 @@ func readN(c Conn, n, how, piece int) (p []byte, err error) {
 	return p[:n], err
 }
 
-// records are buffers for a record, with nothing in them: most records are small, and a new buffer for each costs as much
-// as the rest of a program.
+// records are buffers for a record, with nothing in them. Most records are small, and a new buffer for each costs as
+// much as the rest of a program.
 var records = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
 var optionNames = []string{"SetBatching", "SetIdle", "SetNoDelay", "Flush", "SetReadBuffer", "LocalAddr"}
