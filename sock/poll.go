@@ -48,7 +48,8 @@ type Pollable struct {
 // Poll makes a Pollable from a file, or anything else that has a descriptor; for a bare descriptor use os.NewFile. It
 // works on a close-on-exec duplicate, so the caller still has to close the file. Other readers of the file compete for
 // its bytes. Poll fails for files on a disk, which are always ready: their calls wait for the disk, and belong in
-// ringo.Loop.Offload. Any goroutine may call it; callers other than tasks of l wait for the loop.
+// ringo.Loop.Offload. Files of /proc and /sys that the kernel can poll, as /proc/pressure/memory, are none of these:
+// Wait for Urgent tells of their changes. Any goroutine may call it; callers other than tasks of l wait for the loop.
 func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 	p := &Pollable{l: (*loop.Loop)(l), name: "fd"}
 	if file, ok := f.(*os.File); f == nil || ok && file == nil {
@@ -57,17 +58,17 @@ func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 	if named, ok := f.(interface{ Name() string }); ok {
 		p.name = named.Name()
 	}
+	disk := false
 	if has, ok := f.(interface{ Stat() (fs.FileInfo, error) }); ok {
-		if info, err := has.Stat(); err == nil && onDisk(info.Mode()) && !nameless(info) {
-			return nil, p.fail("poll", errOnDisk)
-		}
+		info, err := has.Stat()
+		disk = err == nil && onDisk(info.Mode())
 	}
 	raw, err := f.SyscallConn()
 	switch {
 	case l == nil:
 		return nil, &fs.PathError{Op: "poll", Path: p.name, Err: errNoLoop}
 	case err == nil:
-		err = onOwner(p.l, func() error { return p.open(raw) })
+		err = onOwner(p.l, func() error { return p.open(raw, disk) })
 	}
 	if err != nil {
 		return nil, p.fail("poll", err)
@@ -75,14 +76,16 @@ func Poll(l *ringo.Loop, f syscall.Conn) (*Pollable, error) {
 	return p, nil
 }
 
-// open makes p the handle of a duplicate, in a task of its loop.
-func (p *Pollable) open(f syscall.RawConn) error {
+// open makes p the handle of a duplicate, in a task of its loop. disk says that f has the mode of a file on a disk.
+func (p *Pollable) open(f syscall.RawConn, disk bool) error {
 	n := int32(-1)
 	err := f.Control(func(number uintptr) { n = p.duplicate(int32(number)) })
 	passage := p.l.World().Passage()
 	switch {
 	case err != nil:
 		return err
+	case n < 0 && disk:
+		return errOnDisk
 	case n == -sys.EBADF && passage != nil:
 		return passage
 	case n == -sys.EBADF && !sys.HaveNetpoll: // a file of package os, for example, whose numbers are not descriptors
@@ -90,7 +93,11 @@ func (p *Pollable) open(f syscall.RawConn) error {
 	case n < 0:
 		return callError("fcntl", n)
 	}
-	if err := p.l.Unwatchable(n); err != nil {
+	err = p.l.Unwatchable(n)
+	if disk && p.l.Kernel().Polls(n) == 0 {
+		err = errOnDisk
+	}
+	if err != nil {
 		p.l.Kernel().Close(n)
 		return err
 	}
@@ -110,7 +117,8 @@ func (p *Pollable) duplicate(n int32) int32 {
 var errOnDisk = errors.New("a file on a disk is always ready, and its calls wait for the disk: make them in " +
 	"Loop.Offload")
 
-// onDisk reports whether readiness means nothing for files of this mode.
+// onDisk reports whether files of this mode are on a disk, unless the kernel can poll them: it makes its own so, and
+// has some without a type, which Go takes for regular ones.
 func onDisk(mode fs.FileMode) bool {
 	return mode.IsRegular() || mode.IsDir() || mode&fs.ModeDevice != 0 && mode&fs.ModeCharDevice == 0
 }

@@ -464,6 +464,61 @@ func TestPollRefuses(t *testing.T) {
 	})
 }
 
+// Files of the kernel have the mode of files on a disk, and some of them can be polled.
+func TestPollKernelFiles(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			open := func(name string, flags int) (*sock.Pollable, bool) {
+				fd, err := unix.Open(name, flags|unix.O_CLOEXEC, 0)
+				if err != nil {
+					t.Logf("without %s: %v", name, err)
+					return nil, false
+				}
+				p, err := sock.Poll(l, fileOf(t, name)(fd, nil))
+				if err != nil {
+					t.Error(err)
+				}
+				return p, err == nil
+			}
+			for _, flags := range []int{unix.O_RDONLY, unix.O_RDONLY | unix.O_NONBLOCK} {
+				for _, name := range []string{"/proc/self/mountinfo", "/sys/kernel/uevent_seqnum"} {
+					p, ok := open(name, flags)
+					if !ok {
+						continue
+					}
+					if got, err := p.Wait(sock.Readable); got&sock.Readable == 0 || err != nil {
+						t.Errorf("%s: ready for %#x, %v", name, got, err)
+					}
+					p.SetReadDeadline(patience.Deadline())
+					all, err := io.ReadAll(p)
+					if want, _ := os.ReadFile(name); !bytes.Equal(all, want) || err != nil {
+						t.Errorf("%s: read %q, %v; want %q", name, all, err, want)
+					}
+					p.SetReadDeadline(time.Now().Add(time.Millisecond))
+					_, err = p.Wait(sock.Urgent) // nothing has changed since the read
+					wantPathError(t, err, os.ErrDeadlineExceeded)
+					p.Close()
+				}
+			}
+			if p, ok := open("/sys/kernel/uevent_seqnum", unix.O_RDONLY); ok { // what was not read counts as changed
+				if got, err := p.Wait(sock.Urgent); got != sock.Urgent|sock.Failed || err != nil {
+					t.Errorf("ready for %#x, %v", got, err)
+				}
+				p.Close()
+			}
+			if p, ok := open("/proc/pressure/memory", unix.O_RDWR); ok {
+				if n, err := p.Write([]byte("full 1900000 2000000\x00")); n != 21 || err != nil {
+					t.Errorf("Write of a trigger: %d, %v", n, err)
+				}
+				p.SetReadDeadline(time.Now().Add(time.Millisecond))
+				_, err := p.Wait(sock.Urgent)
+				wantPathError(t, err, os.ErrDeadlineExceeded)
+				p.Close()
+			}
+		})
+	})
+}
+
 // What is left open ends with the loop.
 func TestPollLeftOpen(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

@@ -46,6 +46,11 @@ func (Host) Getfl(fd int32) int32 {
 	return again(func() int32 { return sys.Fcntl(fd, sys.FGetfl, 0) })
 }
 
+// Polls asks by epoll_ctl(2), of a set for that.
+func (Host) Polls(fd int32) int32 {
+	return again(func() int32 { return sys.Polls(fd) })
+}
+
 // Setfl is fcntl(2) with F_SETFL.
 func (Host) Setfl(fd int32, flags int32) int32 {
 	return again(func() int32 { return sys.Fcntl(fd, sys.FSetfl, int(flags)) })

@@ -14,7 +14,7 @@ func (d *engine) Try(o *op.Op) (res int32, ok bool) {
 	}
 	switch o.Code {
 	case op.Read, op.Write:
-		if sys.IsRegular(o.FD.Sys()) {
+		if o.Flags&op.NowOnly == 0 && sys.IsRegular(o.FD.Sys()) {
 			return 0, false // the call may wait for a disk
 		}
 	case op.Timeout:

@@ -294,6 +294,17 @@ func (h *Host) Dup(fd int32) int32 {
 	return n
 }
 
+// Polls returns whether the descriptor is something else than a file.
+func (h *Host) Polls(fd int32) int32 {
+	switch {
+	case h.at(fd) == nil:
+		return -sys.EBADF
+	case h.IsFile(fd):
+		return 0
+	}
+	return 1
+}
+
 // settable is the flags that Setfl may change.
 const settable = sys.ONonblock | sys.OAppend
 

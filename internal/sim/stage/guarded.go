@@ -48,6 +48,11 @@ func (g *Guarded) Getfl(fd int32) int32 {
 	return g.HostKernel.Getfl(fd)
 }
 
+func (g *Guarded) Polls(fd int32) int32 {
+	defer g.stage.Enter()()
+	return g.HostKernel.Polls(fd)
+}
+
 func (g *Guarded) Setfl(fd int32, flags int32) int32 {
 	defer g.stage.Enter()()
 	return g.HostKernel.Setfl(fd, flags)

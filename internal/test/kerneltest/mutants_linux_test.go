@@ -79,6 +79,10 @@ func (k idle) Getfl(fd int32) int32 {
 	return k.or("Getfl", func() int32 { return k.Kernel.Getfl(fd) })
 }
 
+func (k idle) Polls(fd int32) int32 {
+	return k.or("Polls", func() int32 { return k.Kernel.Polls(fd) })
+}
+
 func (k idle) Setfl(fd int32, flags int32) int32 {
 	return k.or("Setfl", func() int32 { return k.Kernel.Setfl(fd, flags) })
 }

@@ -17,6 +17,7 @@ var cases = []testCase{
 	{"options of bytes", optionsOfBytes},
 	{"linger", linger},
 	{"duplicates and their flags", duplicates},
+	{"what can be polled", polled},
 	{"close", closes},
 	{"no descriptor", noDescriptor},
 	{"pipes", pipes},
@@ -256,6 +257,19 @@ func duplicates(b *bench) {
 	}
 }
 
+// Streams and pipes have readiness, files have none.
+func polled(b *bench) {
+	near, _ := b.pair()
+	r, w, res := b.k.Pipe(0)
+	b.want("Pipe", res, 0)
+	b.given("Pipe", r)
+	b.given("Pipe", w)
+	file, _ := b.file("x")
+	for fd, want := range map[int32]int32{near: 1, r: 1, w: 1, file: 0} {
+		b.want("Polls", b.k.Polls(fd), want)
+	}
+}
+
 func closes(b *bench) {
 	for what, close := range map[string]func(fd int32) int32{"Close": b.k.Close, "CloseLingering": b.k.CloseLingering} {
 		fd, _ := b.file("x")
@@ -278,8 +292,9 @@ func noDescriptor(b *bench) {
 	_, opt := b.k.Getsockopt(-1, 1, 1)
 	_, seek := b.k.Lseek(-1, 0, 0)
 	for what, res := range map[string]int32{
-		"Dup": b.k.Dup(-1), "Getfl": b.k.Getfl(-1), "Setfl": b.k.Setfl(-1, 0), "SetCloexec": b.k.SetCloexec(-1),
-		"Close": b.k.Close(-1), "Bind": b.k.Bind(-1, sa), "Connect": b.k.Connect(-1, sa), "Listen": b.k.Listen(-1, 1),
+		"Dup": b.k.Dup(-1), "Getfl": b.k.Getfl(-1), "Polls": b.k.Polls(-1), "Setfl": b.k.Setfl(-1, 0),
+		"SetCloexec": b.k.SetCloexec(-1), "Close": b.k.Close(-1),
+		"Bind": b.k.Bind(-1, sa), "Connect": b.k.Connect(-1, sa), "Listen": b.k.Listen(-1, 1),
 		"Shutdown": b.k.Shutdown(-1, 0), "Peek": b.k.Peek(-1, p), "Getsockname": b.k.Getsockname(-1, sa),
 		"Getpeername": b.k.Getpeername(-1, sa), "Getsockopt": opt, "Setsockopt": b.k.Setsockopt(-1, 1, 1, 1),
 		"GetsockoptBytes": b.k.GetsockoptBytes(-1, 1, 1, p), "SetsockoptBytes": b.k.SetsockoptBytes(-1, 1, 1, p),

@@ -103,8 +103,9 @@ var excused = []excusal{
 		sock: "TestAdopt TestAdoptEnded TestAdoptListener TestAdoptPing TestAdoptRefuses TestDetachConnReaders " +
 			"TestDetachedMeetTasks " +
 			"TestFilesNobodyTakes TestHandles TestIPConnConnected TestListenerFile TestMessagesCross " +
-			"TestPacketFile TestPollCallers TestPollCloseWaitsForTheThread TestPollErrorsAsOs TestPollEventfd " +
-			"TestPollFull TestPollInotify TestPollInvalid TestPollOfOtherFamilies TestPollPackets TestPollReadWrite " +
+			"TestPacketFile TestPollCallers TestPollCloseWaitsForTheThread TestPollErrorsAsOs " +
+			"TestPollEventfd TestPollFull TestPollInotify TestPollInvalid TestPollKernelFiles " +
+			"TestPollOfOtherFamilies TestPollPackets TestPollReadWrite " +
 			"TestPollTimerAndProcess TestPollTun TestPollWait TestPollWaitDeadlines " +
 			"TestReadMsgUnix TestRecvFiles TestSendFiles TestSendFilesClosedInPart TestSendFilesMuch TestUnixRefusals",
 		file: "TestAdopt TestDeadlinesOfDirections TestReadDirAsPackageOs TestStreamWriteTurns",
