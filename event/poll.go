@@ -18,15 +18,17 @@ type Poll struct {
 	op       *op.Op // nil: none is under way
 	interest sock.Interest
 	got      int32
+	always   bool // always ready, as a file on a disk is
 	told     bool // an event is to be passed to fn
 	stopped  bool
 }
 
 // Poll calls fn whenever f, a file or anything else that has a descriptor, is ready for any event in interest
 // (level-triggered). It works on a duplicate, so the caller still has to close f, whose blocking mode does not change.
-// Files on a disk are always ready. fn gets the events that f is ready for, always including Failed and HungUp, or an
-// error, after which it is not called again. The Poll is active until Stop. In a simulated world it works for that
-// world's files, such as the ends of a file.Pipe, and fails for files of the real system.
+// Files on a disk, and devices such as /dev/null, are always ready, for Readable and Writable alone. fn gets the events
+// that f is ready for, always including Failed and HungUp, or an error, after which it is not called again. The Poll is
+// active until Stop. In a simulated world it works for that world's files, such as the ends of a file.Pipe, and fails
+// for files of the real system.
 func (e *Loop) Poll(f syscall.Conn, interest sock.Interest, fn func(sock.Interest, error)) (*Poll, error) {
 	e.here("Loop.Poll")
 	if fn == nil {
@@ -53,15 +55,19 @@ func (e *Loop) Poll(f syscall.Conn, interest sock.Interest, fn func(sock.Interes
 		e.l.Kernel().Close(n)
 		return nil, err
 	}
-	p := &Poll{activity: activity{e: e, endless: true}, fn: fn, interest: interest}
+	p := &Poll{activity: activity{e: e, endless: true}, fn: fn, interest: interest, always: e.l.Kernel().Polls(n) == 0}
 	p.fd.Init(n)
 	e.begin(&p.activity, p)
 	p.arm()
 	return p, nil
 }
 
-// arm starts one poll. It is level-triggered: an event that lasts is reported again by the poll after the callback.
+// arm starts one poll. It is level-triggered: an event that lasts is reported again by the poll after the callback. For
+// what never comes there is none.
 func (p *Poll) arm() {
+	if p.always && p.interest&(sock.Readable|sock.Writable) == 0 {
+		return
+	}
 	o := p.e.l.Ops().New(op.Poll)
 	if o == nil {
 		p.tell(-sys.ENOBUFS)
@@ -128,7 +134,11 @@ func (p *Poll) SetInterest(interest sock.Interest) {
 		return
 	}
 	p.interest = interest
-	if p.op != nil && !p.op.Canceled {
+	switch {
+	case p.op == nil && p.always: // there may be none, for the old interest
+		p.again()
+	case p.op == nil:
+	case !p.op.Canceled:
 		p.e.l.Ops().Cancel(p.op) // its end starts a poll with the new interest
 	}
 }

@@ -257,6 +257,47 @@ func TestPollChanges(t *testing.T) {
 	})
 }
 
+// Nobody is told of a device that is always ready for what it never is, and everybody for what it is.
+func TestPollAlwaysReady(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer null.Close()
+		told := 0
+		onLoop(t, cfg, func(l *event.Loop) {
+			for _, interest := range []sock.Interest{0, sock.Urgent, sock.PeerDone} {
+				var p *event.Poll
+				want := sock.Interest(0)
+				p, err := l.Poll(null, interest, func(got sock.Interest, err error) {
+					if got != want || err != nil {
+						t.Errorf("told %#x, %v of interest %#x, then %#x", got, err, interest, want)
+					}
+					switch told++; want {
+					case sock.Readable:
+						p.SetInterest(sock.Urgent)
+						want = sock.Writable
+						l.AfterFunc(time.Millisecond, func() { p.SetInterest(want) })
+					default:
+						p.Stop()
+					}
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				l.AfterFunc(time.Millisecond, func() {
+					want = sock.Readable
+					p.SetInterest(want)
+				})
+			}
+		})
+		if told != 6 {
+			t.Errorf("told %d times, want 6", told)
+		}
+	})
+}
+
 // Nobody is told of what has come to be of no interest, although it was there before, and everybody of what is again.
 func TestPollForgets(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

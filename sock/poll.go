@@ -43,6 +43,8 @@ type Pollable struct {
 	core handle.Core
 	own  handle.Own
 	name string
+
+	always bool // always ready, as /dev/null is
 }
 
 // Poll makes a Pollable from a file, or anything else that has a descriptor; for a bare descriptor use os.NewFile. It
@@ -93,8 +95,9 @@ func (p *Pollable) open(f syscall.RawConn, disk bool) error {
 	case n < 0:
 		return callError("fcntl", n)
 	}
+	p.always = p.l.Kernel().Polls(n) == 0
 	err = p.l.Unwatchable(n)
-	if disk && p.l.Kernel().Polls(n) == 0 {
+	if p.always && disk {
 		err = errOnDisk
 	}
 	if err != nil {
@@ -116,6 +119,9 @@ func (p *Pollable) duplicate(n int32) int32 {
 // errOnDisk is why a file on a disk can't be polled.
 var errOnDisk = errors.New("a file on a disk is always ready, and its calls wait for the disk: make them in " +
 	"Loop.Offload")
+
+// errAlways is why there is nothing to wait for.
+var errAlways = errors.New("it is always ready: of this device there is no event but Readable and Writable")
 
 // onDisk reports whether files of this mode are on a disk, unless the kernel can poll them: it makes its own so, and
 // has some without a type, which Go takes for regular ones.
@@ -170,10 +176,14 @@ func (p *Pollable) Write(b []byte) (n int, err error) {
 // Wait waits until the descriptor is ready for any event in interest, or has hung up or failed, and returns the events.
 // It reads nothing, so the next Wait returns the same unless some reader does. It does not queue behind other callers.
 // The deadlines of the directions in interest apply, and to an interest without Writable the read deadline. A task
-// parks.
+// parks. What is always ready, as /dev/null is, has no events but Readable and Writable: without these Wait fails.
 func (p *Pollable) Wait(interest Interest) (Interest, error) {
 	err := loop.ChargeAndYield()
-	if err == nil {
+	switch {
+	case err != nil:
+	case p.always && interest&(Readable|Writable) == 0:
+		err = errAlways
+	default:
 		var ready int32
 		if ready, err = p.core.Ready(uint16(interest)); err == nil {
 			return Interest(ready), nil

@@ -519,6 +519,36 @@ func TestPollKernelFiles(t *testing.T) {
 	})
 }
 
+// What is always ready has no other events, which a caller would wait for in vain.
+func TestPollAlwaysReady(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			for _, name := range []string{"/dev/null", "/dev/zero", "/dev/full"} {
+				f, err := os.OpenFile(name, os.O_RDWR, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := pollOf(t, l, f)
+				f.Close()
+				p.SetDeadline(time.Now().Add(time.Hour))
+				for _, in := range []sock.Interest{sock.Readable, sock.Writable, sock.Readable | sock.Urgent} {
+					if got, err := p.Wait(in); got != in&^sock.Urgent || err != nil {
+						t.Errorf("%s is ready for %#x, %v; want %#x", name, got, err, in&^sock.Urgent)
+					}
+				}
+				p.SetDeadline(time.Now().Add(time.Millisecond))
+				for _, in := range []sock.Interest{0, sock.Urgent, sock.PeerDone, sock.Failed | sock.HungUp} {
+					_, err := p.Wait(in)
+					if err == nil || !strings.Contains(err.Error(), "always ready") {
+						t.Errorf("%s, interest %#x: %v", name, in, err)
+					}
+				}
+				p.Close()
+			}
+		})
+	})
+}
+
 // What is left open ends with the loop.
 func TestPollLeftOpen(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

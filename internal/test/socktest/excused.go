@@ -103,7 +103,7 @@ var excused = []excusal{
 		sock: "TestAdopt TestAdoptEnded TestAdoptListener TestAdoptPing TestAdoptRefuses TestDetachConnReaders " +
 			"TestDetachedMeetTasks " +
 			"TestFilesNobodyTakes TestHandles TestIPConnConnected TestListenerFile TestMessagesCross " +
-			"TestPacketFile TestPollCallers TestPollCloseWaitsForTheThread TestPollErrorsAsOs " +
+			"TestPacketFile TestPollAlwaysReady TestPollCallers TestPollCloseWaitsForTheThread TestPollErrorsAsOs " +
 			"TestPollEventfd TestPollFull TestPollInotify TestPollInvalid TestPollKernelFiles " +
 			"TestPollOfOtherFamilies TestPollPackets TestPollReadWrite " +
 			"TestPollTimerAndProcess TestPollTun TestPollWait TestPollWaitDeadlines " +
