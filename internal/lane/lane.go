@@ -119,8 +119,8 @@ func (n *Slots) full() {
 
 // look reports calls that have waited for long, at most once in n.cfg.Every.
 func (n *Slots) look() {
-	load := n.Pool.Load()
 	n.mu.Lock()
+	load := n.Pool.Load() // with the lock, so that a call that is not in it finds whether there is a next look
 	tells := load.Oldest >= FullMax && (n.said.IsZero() || time.Since(n.said) >= n.cfg.Every)
 	switch {
 	case n.ended:
