@@ -24,15 +24,23 @@ var files = map[string]struct{ name, kind string }{
 	"console.js":  {"page/console.js", "text/javascript; charset=utf-8"},
 }
 
-// answers are the functions that answer requests of the API, by the last part of the path.
-var answers = map[string]func(*query) (any, error){
-	"loops":   loops,
-	"tasks":   tasks,
-	"handles": handles,
-	"ops":     ops,
-	"holds":   holds,
-	"probe":   probe,
+// answer makes an answer of the API to a request with some of these parameters.
+type answer struct {
+	make   func(*query) (any, error)
+	params []string
 }
+
+// answers are the answers of the API, by the last part of the path.
+var answers = map[string]answer{
+	"loops":   {loops, []string{"loop"}},
+	"tasks":   {tasks, ofLists},
+	"handles": {handles, ofLists},
+	"ops":     {ops, ofLists},
+	"holds":   {holds, []string{"loop", "filter"}},
+	"probe":   {probe, nil},
+}
+
+var ofLists = []string{"loop", "n", "sort", "filter"}
 
 // policy lets the page load its own two files, ask the API, and nothing else.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
@@ -60,8 +68,8 @@ func serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	dir, last := path.Split(r.URL.Path)
-	if answer, ok := answers[last]; ok && strings.HasSuffix(dir, "/api/") {
-		serveAnswer(w, r, answer)
+	if a, ok := answers[last]; ok && strings.HasSuffix(dir, "/api/") {
+		serveAnswer(w, r, a)
 		return
 	}
 	file, ok := files[last]
@@ -102,19 +110,19 @@ func ofThisMachine(host string) bool {
 }
 
 // serveAnswer answers a request of the page or of a program, but not one that another site makes a browser send.
-func serveAnswer(w http.ResponseWriter, r *http.Request, answer func(*query) (any, error)) {
+func serveAnswer(w http.ResponseWriter, r *http.Request, a answer) {
 	switch r.Header.Get("Sec-Fetch-Site") {
 	case "", "none", "same-origin":
 	default:
 		fail(w, http.StatusForbidden, "asked by another site's page")
 		return
 	}
-	q, err := parseQuery(r.URL.RawQuery)
+	q, err := parseQuery(r.URL.RawQuery, a.params)
 	if err != nil {
 		fail(w, http.StatusBadRequest, err.Error())
 		return
 	}
-	text, code, err := asGoroutine(func() ([]byte, int, error) { return makeAnswer(q, answer) })
+	text, code, err := asGoroutine(func() ([]byte, int, error) { return a.text(q) })
 	if err != nil {
 		fail(w, code, err.Error())
 		return
@@ -123,15 +131,13 @@ func serveAnswer(w http.ResponseWriter, r *http.Request, answer func(*query) (an
 	w.Write(append(text, '\n'))
 }
 
-func makeAnswer(q *query, answer func(*query) (any, error)) (text []byte, code int, err error) {
-	a, err := answer(q)
-	if err == nil {
-		err = q.unused()
-	}
+// text makes the answer to a request.
+func (a *answer) text(q *query) (text []byte, code int, err error) {
+	made, err := a.make(q)
 	if err != nil {
 		return nil, http.StatusBadRequest, err
 	}
-	if text, err = json.Marshal(a); err != nil {
+	if text, err = json.Marshal(made); err != nil {
 		return nil, http.StatusInternalServerError, err
 	}
 	return text, http.StatusOK, nil

@@ -2,6 +2,7 @@ package debug
 
 import (
 	"errors"
+	"net/http/httptest"
 	"testing"
 
 	"ringo/uring"
@@ -29,5 +30,25 @@ func TestProbeIsTriedAgain(t *testing.T) {
 	}
 	if calls != 4 {
 		t.Errorf("the kernel was asked %d times, want 4", calls)
+	}
+}
+
+// What refuses a request for its parameters does so before it makes the answer, which may take long.
+func TestParametersAreCheckedFirst(t *testing.T) {
+	for name := range answers {
+		usual := answers[name]
+		made := 0
+		counts := usual
+		counts.make = func(q *query) (any, error) {
+			made++
+			return usual.make(q)
+		}
+		answers[name] = counts
+		w := httptest.NewRecorder()
+		Handler().ServeHTTP(w, httptest.NewRequest("GET", "/api/"+name+"?x", nil))
+		answers[name] = usual
+		if w.Code != 400 || made != 0 {
+			t.Errorf("%s: code %d, and %d answers were made", name, w.Code, made)
+		}
 	}
 }

@@ -9,10 +9,7 @@ import (
 )
 
 // query holds the parameters of a request.
-type query struct {
-	values url.Values
-	used   []string
-}
+type query struct{ values url.Values }
 
 const (
 	rowsDefault = 200
@@ -20,34 +17,25 @@ const (
 	textMax     = 200 // bytes of a parameter
 )
 
-func parseQuery(text string) (*query, error) {
+// parseQuery reads the parameters of a request, which may only be some of known.
+func parseQuery(text string, known []string) (*query, error) {
 	values, err := url.ParseQuery(text)
 	if err != nil {
 		return nil, fmt.Errorf("the query: %w", err)
 	}
 	for name, v := range values {
-		if len(v) > 1 || len(v[0]) > textMax {
+		switch {
+		case len(v) > 1 || len(v[0]) > textMax:
 			return nil, fmt.Errorf("%.20q: given twice, or longer than %d bytes", name, textMax)
+		case !slices.Contains(known, name):
+			return nil, fmt.Errorf("parameter %.20q has no meaning here", name)
 		}
 	}
-	return &query{values: values}, nil
+	return &query{values}, nil
 }
 
-// get returns a parameter, "" if it is missing, and notes that the answer uses it.
-func (q *query) get(name string) string {
-	q.used = append(q.used, name)
-	return q.values.Get(name)
-}
-
-// unused returns an error if there is a parameter that the answer does not use.
-func (q *query) unused() error {
-	for name := range q.values {
-		if !slices.Contains(q.used, name) {
-			return fmt.Errorf("parameter %.20q has no meaning here", name)
-		}
-	}
-	return nil
-}
+// get returns a parameter, "" if it is missing.
+func (q *query) get(name string) string { return q.values.Get(name) }
 
 // rows returns how many rows the request asks for.
 func (q *query) rows() (int, error) {
