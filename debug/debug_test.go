@@ -68,7 +68,9 @@ func TestHandlerOnlyReads(t *testing.T) {
 		{"GET", "/api/tasks", "same-site", 403}, {"GET", "/", "cross-site", 200},
 		{"POST", "/", "", 405}, {"PUT", "/api/loops", "", 405}, {"DELETE", "/api/tasks", "", 405},
 		{"OPTIONS", "/api/tasks", "", 405}, {"GET", "/api/", "", 404}, {"GET", "/loops", "", 404},
-		{"GET", "/api/none", "", 404}, {"GET", "/page/index.html", "", 404}, {"GET", "/api/console.js", "", 404},
+		{"GET", "/api/none", "", 404}, {"GET", "/api/tasks/", "", 404}, {"GET", "/x/api/probe/", "", 404},
+		{"GET", "/api/loops/console.js", "", 404}, {"GET", "/x/tasks/", "", 200},
+		{"GET", "/page/index.html", "", 404}, {"GET", "/api/console.js", "", 404},
 	} {
 		r := httptest.NewRequest(c.method, c.path, nil)
 		if c.site != "" {

@@ -73,7 +73,7 @@ func serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	file, ok := files[last]
-	if !ok || strings.HasSuffix(dir, "/api/") {
+	if !ok || strings.HasSuffix(dir, "/api/") || belowAnswer(dir) {
 		fail(w, http.StatusNotFound, "the console has no such page")
 		return
 	}
@@ -84,6 +84,13 @@ func serve(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Content-Type", file.kind)
 	w.Write(text)
+}
+
+// belowAnswer reports whether a folder has the path of an answer, which has nothing below it.
+func belowAnswer(dir string) bool {
+	dir, name := path.Split(strings.TrimSuffix(dir, "/"))
+	_, ok := answers[name]
+	return ok && strings.HasSuffix(dir, "/api/")
 }
 
 // overLoopback reports whether the request came to a loopback address, which only this machine reaches.
