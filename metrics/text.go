@@ -10,8 +10,9 @@ import (
 )
 
 // A Text collects metrics in Prometheus' text format, version 0.0.4: those of Each, or a program's own. The samples of
-// a Metric must come one after the other, with the same pointer. Bytes of a label that are not UTF-8 become U+FFFD. The
-// zero Text is empty. Its methods do not wait; one goroutine or task at a time may call them.
+// a Metric must come one after the other, with the same pointer. Bytes of a label or of Help that are not UTF-8 become
+// U+FFFD; names are written as they are. The zero Text is empty. Its methods do not wait; one goroutine or task at a
+// time may call them.
 type Text struct {
 	b    bytes.Buffer
 	last *Metric
@@ -23,7 +24,7 @@ func (t *Text) Add(s Sample) {
 	m := s.Metric
 	if m != t.last {
 		t.last = m
-		t.b.WriteString("# HELP " + m.Name + " " + escapeHelp.Replace(m.Help) + "\n" +
+		t.b.WriteString("# HELP " + m.Name + " " + escapeHelp.Replace(valid(m.Help)) + "\n" +
 			"# TYPE " + m.Name + " " + m.Kind.String() + "\n")
 	}
 	if m.Kind != Histogram {
@@ -60,8 +61,7 @@ func (t *Text) line(suffix string, s *Sample, bound string, v float64) {
 	t.b.WriteString(s.Metric.Name + suffix)
 	sep := "{"
 	label := func(name, value string) {
-		value = strings.ToValidUTF8(value, "\uFFFD") // else Prometheus takes nothing of the whole answer
-		t.b.WriteString(sep + name + `="` + escape.Replace(value) + `"`)
+		t.b.WriteString(sep + name + `="` + escape.Replace(valid(value)) + `"`)
 		sep = ","
 	}
 	for _, i := range sorted(s.Metric.Labels) {
@@ -75,6 +75,9 @@ func (t *Text) line(suffix string, s *Sample, bound string, v float64) {
 	}
 	t.b.WriteString(" " + number(v) + "\n")
 }
+
+// valid returns text as UTF-8: of an answer with anything else Prometheus takes nothing.
+func valid(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
 
 // sorted returns the indexes of names in the order of the names, which is Prometheus' order of labels.
 func sorted(names []string) []int {

@@ -56,15 +56,18 @@ func TestTextTimes(t *testing.T) {
 	}
 }
 
-// Labels that are no text are written as text.
+// Labels and help that are no text are written as text.
 func TestTextOfBytes(t *testing.T) {
-	m := &metrics.Metric{Name: "m", Help: "One.", Kind: metrics.Gauge, Labels: []string{"peer"}}
+	m := &metrics.Metric{Name: "m", Help: "One\xff\n\\.", Kind: metrics.Gauge, Labels: []string{"peer"}}
 	var text metrics.Text
 	text.Value(m, 1, "a\xff\xfe\"b")
 	var b strings.Builder
 	text.WriteTo(&b)
 	if got, want := b.String(), `m{peer="a`+"\uFFFD"+`\"b"} 1`+"\n"; !strings.HasSuffix(got, want) {
 		t.Errorf("%q does not end in %q", got, want)
+	}
+	if got, want := b.String(), "# HELP m One\uFFFD\\n\\\\.\n"; !strings.HasPrefix(got, want) {
+		t.Errorf("%q does not begin with %q", got, want)
 	}
 }
 
