@@ -22,6 +22,7 @@ type Hold struct {
 	// State is "running" if the task computed; "blocked" if it waited in Go's runtime: for a sync.Mutex, a channel,
 	// time.Sleep; "system call" if it slept in the kernel. If Task is empty, State is "runnable" if the machine, Go's
 	// scheduler or the garbage collector did not run the loop, "shared" if many tasks did a little each, or "not seen".
+	// Of others State is empty: they were in several.
 	State   string
 	Times   uint64        // number of holds here
 	Total   time.Duration // their time in all
@@ -43,6 +44,8 @@ func (h Hold) String() string {
 		return "the machine, the scheduler or the garbage collector did not run the loop " + long
 	case "not seen":
 		return "something that ended before it was looked at held the loop " + long
+	case "":
+		return "tasks at other places held the loop " + long
 	}
 	who := h.Task
 	if h.At != "" {
