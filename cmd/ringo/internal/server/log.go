@@ -177,8 +177,8 @@ func (g *Log) next(quit <-chan struct{}) (p []byte, again bool) {
 // LeftOut returns how many lines were left out in all. Any goroutine may call it.
 func (g *Log) LeftOut() int64 { return g.left.Load() }
 
-// Close writes the lines that the loops still had when they ended, and closes the file. The loops, and Run, must have
-// ended.
+// Close writes the lines that the loops still had when they ended and the rest of one that was cut, and closes the
+// file. The loops, and Run, must have ended.
 func (g *Log) Close() error {
 	if g == nil {
 		return nil
@@ -187,6 +187,12 @@ func (g *Log) Close() error {
 		if s != nil && s.count > 0 {
 			g.write(s.piece)
 		}
+	}
+	if len(g.rest) > 0 {
+		g.write(nil)
+	}
+	if len(g.rest) > 0 {
+		g.left.Add(1)
 	}
 	if g.file == nil {
 		return nil

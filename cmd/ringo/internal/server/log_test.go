@@ -71,3 +71,24 @@ func TestLogClose(t *testing.T) {
 		t.Errorf("%d lines are counted as left out, want 2", got)
 	}
 }
+
+// The rest of a line that was cut goes out at the end, or counts as left out.
+func TestLogCloseBehindACut(t *testing.T) {
+	const one, two = "first line\n", "second line\n"
+	for room, want := range map[int]struct {
+		text string
+		left int64
+	}{0: {one[:3], 2}, 2: {one[:5], 2}, 100: {one, 1}} {
+		out := &disk{room: 3}
+		g := &Log{w: out, stderr: new(bytes.Buffer)}
+		g.write([]byte(one + two))
+		out.room = room
+		if err := g.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if got := g.LeftOut(); got != want.left || out.String() != want.text {
+			t.Errorf("with room for %d bytes %q is written and %d lines count as left out, want %q and %d", room,
+				out.String(), got, want.text, want.left)
+		}
+	}
+}
