@@ -368,3 +368,23 @@ func TestConfigTest(t *testing.T) {
 		}
 	}
 }
+
+// TestConfigTestOfTheVariables: -t finds what Run would refuse, as the start does.
+func TestConfigTestOfTheVariables(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for variable, want := range map[string]string{"RINGO_DRIVER=nope": "RINGO_DRIVER", "RINGO_MASK=nope": "nope",
+		"RINGO_DEBUG=nope": "nope"} {
+		for _, line := range []string{"proxy -to h:1", "serve -dir DIR", "echo"} {
+			for _, test := range []string{"", " -t"} {
+				full := line + " -listen tcp://127.0.0.1:0" + test
+				cmd := tool(t, words(full, dir)...)
+				cmd.Env = append(cmd.Environ(), variable)
+				code, stderr := start(t, cmd).wait()
+				if code != 1 || !strings.Contains(stderr, want) {
+					t.Errorf("%s ringo %s: exit code %d, %s", variable, full, code, stderr)
+				}
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -22,7 +23,8 @@ number. The variable RINGO_DRIVER overrides -driver; an unknown name in it is a 
 exit code 1.
 
 -config has the flags in a file of TOML, by their names, with lists for those that are
-repeatable; what the command line says holds. -t looks for its mistakes and ends. With
+repeatable; what the command line says holds. -t looks for mistakes in all that, starts the
+loops, listens nowhere, and ends. With
 -config SIGHUP starts the program anew: if the new one serves, by the file as it is by then,
 the old one ends when its connections have, -retire later at most. If it can't, it says why
 and the old one serves on. Nobody who connects is refused or reset meanwhile. An example:
@@ -166,6 +168,10 @@ func (o *Options) Config() *ringo.Config {
 // Run runs a server until a signal ends it. begin is called before the loops start, and sets what the server serves.
 func (o *Options) Run(stderr io.Writer, begin func(s *Server)) error {
 	if o.Test {
+		// What a start refuses only a start can tell: a driver that can't run here, or the variables' settings.
+		if err := ringo.Run(context.Background(), o.Config(), func(*ringo.Loop) error { return nil }); err != nil {
+			return err
+		}
 		fmt.Fprintln(stderr, "no mistakes were found")
 		return nil
 	}
