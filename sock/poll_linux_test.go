@@ -480,24 +480,38 @@ func TestPollKernelFiles(t *testing.T) {
 				}
 				return p, err == nil
 			}
+			// reads reports whether the file is read as package os reads it, and no change is told afterwards. Others
+			// on this machine may change it at any time.
+			reads := func(name string, flags int) bool {
+				p, ok := open(name, flags)
+				if !ok {
+					return true
+				}
+				defer p.Close()
+				if got, err := p.Wait(sock.Readable); got&sock.Readable == 0 || err != nil {
+					t.Errorf("%s: ready for %#x, %v", name, got, err)
+				}
+				p.SetReadDeadline(patience.Deadline())
+				all, err := io.ReadAll(p)
+				if err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+				want, _ := os.ReadFile(name)
+				p.SetReadDeadline(time.Now().Add(time.Millisecond))
+				_, err = p.Wait(sock.Urgent)
+				if err != nil {
+					wantPathError(t, err, os.ErrDeadlineExceeded)
+				}
+				return err != nil && bytes.Equal(all, want)
+			}
 			for _, flags := range []int{unix.O_RDONLY, unix.O_RDONLY | unix.O_NONBLOCK} {
 				for _, name := range []string{"/proc/self/mountinfo", "/sys/kernel/uevent_seqnum"} {
-					p, ok := open(name, flags)
-					if !ok {
-						continue
+					tries := 1
+					for ; !reads(name, flags) && tries < 100; tries++ {
 					}
-					if got, err := p.Wait(sock.Readable); got&sock.Readable == 0 || err != nil {
-						t.Errorf("%s: ready for %#x, %v", name, got, err)
+					if tries == 100 {
+						t.Errorf("%s: in none of %d tries read as by package os, and at rest afterwards", name, tries)
 					}
-					p.SetReadDeadline(patience.Deadline())
-					all, err := io.ReadAll(p)
-					if want, _ := os.ReadFile(name); !bytes.Equal(all, want) || err != nil {
-						t.Errorf("%s: read %q, %v; want %q", name, all, err, want)
-					}
-					p.SetReadDeadline(time.Now().Add(time.Millisecond))
-					_, err = p.Wait(sock.Urgent) // nothing has changed since the read
-					wantPathError(t, err, os.ErrDeadlineExceeded)
-					p.Close()
 				}
 			}
 			if p, ok := open("/sys/kernel/uevent_seqnum", unix.O_RDONLY); ok { // what was not read counts as changed
@@ -507,13 +521,16 @@ func TestPollKernelFiles(t *testing.T) {
 				p.Close()
 			}
 			if p, ok := open("/proc/pressure/memory", unix.O_RDWR); ok {
-				if n, err := p.Write([]byte("full 1900000 2000000\x00")); n != 21 || err != nil {
+				defer p.Close()
+				if n, err := p.Write([]byte("full 1900000 2000000\x00")); errors.Is(err, fs.ErrPermission) {
+					t.Log("without a trigger:", err) // before Linux 6.4 only root may have one
+					return
+				} else if n != 21 || err != nil {
 					t.Errorf("Write of a trigger: %d, %v", n, err)
 				}
 				p.SetReadDeadline(time.Now().Add(time.Millisecond))
 				_, err := p.Wait(sock.Urgent)
 				wantPathError(t, err, os.ErrDeadlineExceeded)
-				p.Close()
 			}
 		})
 	})
@@ -607,7 +624,11 @@ func TestPollCloseWaitsForTheThread(t *testing.T) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			p := pollOf(t, l, rf)
 			reading := l.Go(func() {
-				if n, err := p.Read(make([]byte, 10)); n != 2 && !errors.Is(err, net.ErrClosed) {
+				n, err := p.Read(make([]byte, 10))
+				for ; n == 1 && err == nil; n, err = p.Read(make([]byte, 10)) { // the time of inTwos is over
+					send()
+				}
+				if n != 2 && !errors.Is(err, net.ErrClosed) {
 					t.Errorf("Read: %d, %v", n, err)
 				}
 			})
