@@ -46,6 +46,11 @@ func checkPlaces(t *testing.T, f *probe.Finding) {
 			t.Errorf("plan %+v", plan)
 		}
 	}
+	if n := runtime.GOMAXPROCS(0); n != f.GOMAXPROCS { // as with go test -cpu
+		cmd := tool(t, "probe", "-json")
+		cmd.Env = append(cmd.Environ(), fmt.Sprint("GOMAXPROCS=", n))
+		p = probeJSON(t, cmd).Places
+	}
 	err := ringo.Run(t.Context(), &ringo.Config{Entries: 32, Buffers: 2, BufferSize: 64}, func(l *ringo.Loop) error {
 		if plan := l.Info().Plan; plan != p.Plans[0].Why {
 			t.Errorf("a Run has %q, and the probe says %q", plan, p.Plans[0].Why)
