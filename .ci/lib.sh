@@ -8,8 +8,9 @@ unset RINGO_DRIVER RINGO_DEBUG RINGO_MASK # and what a shell happens to force is
 # brings another: see raced.
 export CGO_ENABLED=0
 # A clone that belongs to another user is none of git's business here. And go test does not vet once more, with less than
-# go vet asks, which would take the standard library through vet for each build: where there are packages, a step vets.
-export GOFLAGS="-buildvcs=false -vet=off"
+# go vet asks, which would take the standard library through vet for each build: where there are packages, a step vets. And
+# no debugger looks at what is built here: a fifth of the compiler's time is what it writes for one.
+export GOFLAGS="-buildvcs=false -vet=off -gcflags=all=-dwarf=false"
 
 # What a script and its children make in passing is in the folder $work, and gone when it ends, however it ends. Tests that
 # become another user look into it.

@@ -129,6 +129,7 @@ func kill(t *testing.T, successor *exec.Cmd) {
 // What becomes of successors that are no programs of this package, by the error and by what is left.
 func TestSuccessorErrors(t *testing.T) {
 	errNone := errors.New("none today")
+	defer upgrade.EndsWithin(upgrade.EndsWithin(10 * time.Millisecond))
 	for name, c := range map[string]struct {
 		command func() (*exec.Cmd, error)
 		within  time.Duration

@@ -123,8 +123,8 @@ func (s *successor) await(ctx context.Context) error {
 	return fmt.Errorf("it ended before it was ready: %w", exit)
 }
 
-// endsWithin is how long a successor that has given up may take to end.
-const endsWithin = time.Second
+// endsWithin is how long a successor that has given up may take to end before it is killed.
+var endsWithin = 10 * time.Second
 
 func (s *successor) pid() int { return s.cmd.Process.Pid }
 

@@ -27,6 +27,7 @@ var (
 	put        = tooltest.Put
 	numbered   = tooltest.Numbered
 	ask        = tooltest.Ask
+	askAt      = tooltest.AskAt
 	get        = tooltest.Get
 	wantFile   = tooltest.WantFile
 	readAnswer = tooltest.ReadAnswer

@@ -221,7 +221,7 @@ func TestProxyZone(t *testing.T) {
 		p, addr := startProxyTo(t, "[::1%lo]:"+port, "-http", "-driver", driver, "-to-tls", "-to-ca", ca, "-check",
 			"10ms", "-check-http", "/health#a", "-fall", "1")
 		patience.Until(t, "checks", func() bool { return asked.Load() > 5 || p.says("upstream") })
-		if a, _ := ask(t, dial(t, addr), "GET", "GET / HTTP/1.0\r\n\r\n"); a.StatusCode != 200 {
+		if a, _ := askAt(t, addr, "GET", "GET / HTTP/1.0\r\n\r\n"); a.StatusCode != 200 {
 			t.Errorf("a request gets %s", a.Status)
 		}
 		if log := p.finish(); strings.Contains(log, "is out") {

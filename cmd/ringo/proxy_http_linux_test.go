@@ -89,7 +89,7 @@ func TestProxyHTTP(t *testing.T) {
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				p, addr, _ := startWeb(t, tellRequest, append(strings.Fields(c.args), "-driver", driver)...)
-				if _, body := ask(t, dial(t, addr), "GET", c.text); body != c.want {
+				if _, body := askAt(t, addr, "GET", c.text); body != c.want {
 					t.Errorf("the upstream has got\n%s\nwant\n%s", body, c.want)
 				}
 				p.finish()
@@ -224,7 +224,7 @@ func TestProxyHTTPRetry(t *testing.T) {
 					"unix://"+filepath.Join(dir, c.first))
 				met := map[int]int{}
 				for range 20 { // least: any of those that have nothing to do
-					a, _ := ask(t, dial(t, addr), "GET", c.text)
+					a, _ := askAt(t, addr, "GET", c.text)
 					met[a.StatusCode]++
 				}
 				if c.status == 200 && met[200] != 20 || c.status != 200 && (met[c.status] == 0 || met[200] == 0) {
@@ -275,6 +275,7 @@ func TestProxyHTTPErrors(t *testing.T) {
 				if c.line != "" && !strings.Contains(p.line("request of 127.0.0.1:"), c.line) {
 					t.Errorf("no line says %q", c.line)
 				}
+				conn.Close()
 				p.finish()
 			})
 		}
@@ -332,6 +333,7 @@ func TestProxyHTTPHints(t *testing.T) {
 		if agent := patience.Recv(t, "the request", agents); agent != nil {
 			t.Errorf("the upstream is told the agent %q", agent)
 		}
+		c.Close()
 		p.finish()
 	})
 }
@@ -342,7 +344,7 @@ func TestProxyHTTPOld(t *testing.T) {
 		back := rawBackend(t, "tcp", "127.0.0.1:0", "HTTP/1.1 103 Early Hints\r\nX-A: 1\r\n\r\n"+
 			"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx")
 		p, addr := startProxyTo(t, back.Addr().String(), "-http", "-driver", driver)
-		if a, body := ask(t, dial(t, addr), "GET", "GET / HTTP/1.0\r\n\r\n"); a.StatusCode != 200 || body != "x" {
+		if a, body := askAt(t, addr, "GET", "GET / HTTP/1.0\r\n\r\n"); a.StatusCode != 200 || body != "x" {
 			t.Errorf("%s, %q", a.Status, body)
 		}
 		p.finish()
@@ -430,6 +432,7 @@ func TestProxyHTTPExpect(t *testing.T) {
 				if !slices.Equal(got, c.want) {
 					t.Errorf("the client gets %v, want %v", got, c.want)
 				}
+				client.Close()
 				p.finish()
 			})
 		}
@@ -660,7 +663,7 @@ func TestProxyHTTPLeast(t *testing.T) {
 func TestProxyHTTPNoHost(t *testing.T) {
 	eachDriver(t, func(t *testing.T, driver string) {
 		p, addr, back := startWeb(t, tellRequest, "-driver", driver)
-		_, body := ask(t, dial(t, addr), "GET", "GET / HTTP/1.0\r\n\r\n")
+		_, body := askAt(t, addr, "GET", "GET / HTTP/1.0\r\n\r\n")
 		if want := fmt.Sprintf("GET / HTTP/1.1 %v\n", back.Listener.Addr()); !strings.HasPrefix(body, want) {
 			t.Errorf("the upstream has got\n%s\nwant\n%s", body, want)
 		}
@@ -678,9 +681,9 @@ func TestProxyHTTPTrustUnix(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
 		c.SetDeadline(patience.Deadline())
 		_, body := ask(t, c, "GET", "GET / HTTP/1.1\r\nHost: name\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n")
+		c.Close()
 		if !strings.Contains(body, "X-Forwarded-For: 1.2.3.4\n") {
 			t.Errorf("the upstream has got\n%s", body)
 		}
@@ -710,7 +713,7 @@ func TestProxyHTTPRefusedAnswers(t *testing.T) {
 					}
 				})
 				p, addr := startProxyTo(t, ln.Addr().String(), "-http", "-driver", driver, "-stats", "20ms")
-				a, _ := ask(t, dial(t, addr), "GET",
+				a, _ := askAt(t, addr, "GET",
 					"GET / HTTP/1.1\r\nHost: h\r\nConnection: Upgrade\r\nUpgrade: echo, other\r\n\r\n")
 				if a.StatusCode != 502 {
 					t.Errorf("the answer is %s, want 502", a.Status)

@@ -390,6 +390,7 @@ func TestProxySlowReader(t *testing.T) {
 		if n != size-10 || err != nil || <-sent != size {
 			t.Errorf("%d bytes came of %d: %v", n, size-10, err)
 		}
+		c.Close()
 		p.finish()
 	})
 }

@@ -110,6 +110,8 @@ func TestProxyHTTPMax(t *testing.T) {
 			t.Errorf("%s comes next", path)
 		}
 		goes <- true
+		first.Close()
+		next.Close()
 		p.finish()
 
 		p, addr = startProxyTo(t, max, "-http", "-driver", driver, "-dial", "500ms")
@@ -120,6 +122,7 @@ func TestProxyHTTPMax(t *testing.T) {
 			t.Errorf("a request that has waited gets %s", answer.Status)
 		}
 		goes <- true
+		first.Close()
 		p.finish()
 	})
 }

@@ -161,7 +161,7 @@ func TestProxyHTTPRoutes(t *testing.T) {
 			{"b.example", "/x/../cart", "400 Bad Request\n", 400},
 			{"bank", "/cart", "421 Misdirected Request\n", 421},
 		} {
-			a, got := ask(t, dial(t, addr), "GET", "GET "+c.uri+" HTTP/1.1\r\nHost: "+c.host+"\r\n\r\n")
+			a, got := askAt(t, addr, "GET", "GET "+c.uri+" HTTP/1.1\r\nHost: "+c.host+"\r\n\r\n")
 			if a.StatusCode != c.status || got != c.want {
 				t.Errorf("%s%s gets %d %q, want %d %q", c.host, c.uri, a.StatusCode, got, c.status, c.want)
 			}

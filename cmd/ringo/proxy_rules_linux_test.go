@@ -38,7 +38,7 @@ func TestProxyHTTPRules(t *testing.T) {
 		} {
 			t.Run(c.name, func(t *testing.T) {
 				p, addr, _ := startWeb(t, tellRequest, append(c.args, "-driver", driver)...)
-				if _, body := ask(t, dial(t, addr), "GET", c.text); body != c.want {
+				if _, body := askAt(t, addr, "GET", c.text); body != c.want {
 					t.Errorf("the upstream has got\n%s\nwant\n%s", body, c.want)
 				}
 				p.finish()
@@ -76,7 +76,7 @@ func TestProxyHTTPAnswerRules(t *testing.T) {
 				[]string{"a", "b"}},
 			{"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n", 405, nil},
 		} {
-			a, _ := ask(t, dial(t, addr), "GET", c.text)
+			a, _ := askAt(t, addr, "GET", c.text)
 			if a.StatusCode != c.status || !slices.Equal(a.Header["X-Set"], c.set) {
 				t.Errorf("%q is answered by %d and %v", c.text, a.StatusCode, a.Header)
 			}

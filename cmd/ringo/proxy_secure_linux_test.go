@@ -74,6 +74,7 @@ func TestProxyToTLS(t *testing.T) {
 		if got, err := io.ReadAll(c); err != nil || !strings.HasSuffix(string(got), "\r\n\r\nping") {
 			t.Errorf("%q comes of an upgrade, %v", got, err)
 		}
+		c.Close()
 		p.word("out=0")
 		if log := p.finish(); strings.Contains(log, "upstream") {
 			t.Errorf("stderr:\n%s", log)

@@ -265,6 +265,7 @@ func TestProxyTLSNames(t *testing.T) {
 			if got, err := io.ReadAll(c); string(got) != name || err != nil {
 				t.Errorf("%s: %q, %v", name, got, err)
 			}
+			c.Close()
 		}
 		p.finish()
 	})

@@ -347,7 +347,7 @@ func TestServeEveryDriver(t *testing.T) {
 				wantFile(t, addr, "/small", content["small"])
 				wantFile(t, addr, "/large", content["large"])
 			}
-			a, body := ask(t, dial(t, addr), "GET",
+			a, body := askAt(t, addr, "GET",
 				"GET /large HTTP/1.1\r\nHost: h\r\nRange: bytes=100000-199999\r\n\r\n")
 			if a.StatusCode != 206 || body != content["large"][100000:200000] {
 				t.Errorf("%s, %d bytes", a.Status, len(body))

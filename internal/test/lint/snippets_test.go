@@ -140,7 +140,7 @@ func TestSnippets(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), "go", "vet", "-mod=mod", "./...")
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
+	cmd.Env = append(os.Environ(), "GOWORK=off")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v\n%s", err, out)
 	}

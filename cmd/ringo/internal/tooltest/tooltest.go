@@ -129,6 +129,14 @@ func Ask(t *testing.T, c net.Conn, method, text string) (*http.Response, string)
 	return a, body
 }
 
+// AskAt asks on a connection of its own and closes it, so that a drain does not wait for what else it may ask.
+func AskAt(t *testing.T, addr, method, text string) (*http.Response, string) {
+	t.Helper()
+	c := Dial(t, addr)
+	defer c.Close()
+	return Ask(t, c, method, text)
+}
+
 // ReadAnswer reads the answer to a request of that method, and its body.
 func ReadAnswer(r *bufio.Reader, method string) (*http.Response, string, error) {
 	a, err := http.ReadResponse(r, &http.Request{Method: method})
