@@ -54,7 +54,7 @@ func child(t *testing.T, name string, env ...string) *exec.Cmd {
 }
 
 func childEnvironment(name string, env ...string) []string {
-	all := append(os.Environ(), childEnv+"="+name, "GORACE=atexit_sleep_ms=0")
+	all := append(os.Environ(), childEnv+"="+name)
 	return append(all, env...)
 }
 

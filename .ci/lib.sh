@@ -5,8 +5,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 exec </dev/null # nothing here asks anybody
 unset RINGO_DRIVER RINGO_DEBUG RINGO_MASK # and what a shell happens to force is not tested
 # One flavour of the standard library for all, guests and containers included; -race alone, which needs a C compiler,
-# brings another: see raced.
-export CGO_ENABLED=0
+# brings another: see raced. A process with -race sleeps for a second when it ends, and tests start hundreds.
+export CGO_ENABLED=0 GORACE=atexit_sleep_ms=0
 # A clone that belongs to another user is none of git's business here. And go test does not vet once more, with less than
 # go vet asks, which would take the standard library through vet for each build: where there are packages, a step vets. And
 # no debugger looks at what is built here: a fifth of the compiler's time is what it writes for one.

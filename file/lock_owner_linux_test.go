@@ -92,7 +92,7 @@ type lockProcess struct {
 func startLockProcess(t *testing.T, name string, given *os.File) *lockProcess {
 	t.Helper()
 	p := &lockProcess{t: t, cmd: exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^TestLockChild$")}
-	p.cmd.Env = append(os.Environ(), lockChild+"="+name, "GORACE=atexit_sleep_ms=0")
+	p.cmd.Env = append(os.Environ(), lockChild+"="+name)
 	if given != nil {
 		p.cmd.ExtraFiles = []*os.File{given}
 	}

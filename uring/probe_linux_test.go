@@ -137,7 +137,6 @@ func TestSkipsWhereRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := seccomptest.Command(t, seccomptest.DenyUring(), self, "-test.v")
-	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0")
 	out, err := cmd.CombinedOutput()
 	if err != nil || !bytes.Contains(out, []byte("--- SKIP: TestPrep")) ||
 		!bytes.Contains(out, []byte("--- PASS: FuzzSQ")) ||
@@ -154,7 +153,7 @@ func probeUnder(t *testing.T, p seccomptest.Policy) *Report {
 		t.Fatal(err)
 	}
 	cmd := seccomptest.Command(t, p, self)
-	cmd.Env = append(os.Environ(), childVar+"=1", "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), childVar+"=1")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

@@ -59,8 +59,6 @@ func denied(t *testing.T, p seccomptest.Policy, args ...string) *exec.Cmd {
 
 func inNeutral(cmd *exec.Cmd) *exec.Cmd {
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "RINGO_") })
-	// A tool with the race detector would sleep for a second at its end.
-	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0")
 	return cmd
 }
 

@@ -27,7 +27,7 @@ func child(t *testing.T, name string) (out []byte, err error) {
 	}
 	driver := t.Name()[strings.LastIndexByte(t.Name(), '/')+1:]
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append(os.Environ(), childEnv+"="+name+"/"+driver, "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), childEnv+"="+name+"/"+driver)
 	return cmd.CombinedOutput()
 }
 

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 func keeper(t *testing.T, in string, args ...string) (out, says string, code int) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
-	cmd.Env = append(os.Environ(), childEnv+"=1", "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), childEnv+"=1")
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(in), &stdout, &stderr
 	cmd.Run()
@@ -116,7 +116,7 @@ func TestKeeperBadStdin(t *testing.T) {
 	}
 	defer in.Close()
 	cmd := exec.CommandContext(t.Context(), os.Args[0], dir)
-	cmd.Env = append(os.Environ(), childEnv+"=1", "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), childEnv+"=1")
 	cmd.Stdin = in
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.HasPrefix(testmain.Uncrowded(string(out)), "keeper: reading stdin: ") {

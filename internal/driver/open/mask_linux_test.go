@@ -43,7 +43,7 @@ func TestMaskedLadder(t *testing.T) {
 		{"extarg", "epoll", []string{"error: ", "RINGO_MASK", `"extarg"`}},
 	} {
 		cmd := exec.Command(self(t))
-		cmd.Env = append(os.Environ(), childEnv+"="+c.driver, mask.Variable+"="+c.mask, "GORACE=atexit_sleep_ms=0")
+		cmd.Env = append(os.Environ(), childEnv+"="+c.driver, mask.Variable+"="+c.mask)
 		out, err := cmd.CombinedOutput()
 		if err != nil {
 			t.Errorf("%s=%s: %v\n%s", mask.Variable, c.mask, err, out)

@@ -78,7 +78,7 @@ func need(t *testing.T, name string) {
 func wantSaid(t *testing.T, policy seccomptest.Policy, name string, want []string) {
 	t.Helper()
 	cmd := seccomptest.Command(t, policy, self(t))
-	cmd.Env = append(os.Environ(), childEnv+"="+name, "GORACE=atexit_sleep_ms=0")
+	cmd.Env = append(os.Environ(), childEnv+"="+name)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Errorf("%s: %v\n%s", name, err, out)

@@ -94,7 +94,6 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 }
 
 func TestPolicies(t *testing.T) {
-	t.Setenv("GORACE", "atexit_sleep_ms=0") // else each child waits a second under -race
 	// What the calls give without a filter depends on where the test runs.
 	var setup, enter, register syscall.Errno
 	plain := try()

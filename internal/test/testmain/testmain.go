@@ -115,6 +115,7 @@ func Main(m *testing.M) { os.Exit(Run(m)) }
 // Run is Main for a TestMain that has something to do afterwards: it returns the exit code.
 func Run(m *testing.M) int {
 	overlapWaits()
+	hurryChildren()
 	defer runtime.KeepAlive(ballast())
 	startPoller()
 	patience.Guard()
@@ -132,6 +133,13 @@ func Run(m *testing.M) int {
 func overlapWaits() {
 	if err := flag.Set("test.parallel", "8"); err != nil {
 		panic("testmain: " + err.Error())
+	}
+}
+
+// hurryChildren has processes that tests start end at once: with -race they would sleep for a second first.
+func hurryChildren() {
+	if os.Getenv("GORACE") == "" {
+		os.Setenv("GORACE", "atexit_sleep_ms=0")
 	}
 }
 
