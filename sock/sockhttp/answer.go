@@ -1,143 +1,162 @@
 package sockhttp
 
 import (
-	"bufio"
-	"bytes"
-	"io"
+	"errors"
+	"fmt"
 	"net/http"
-	"net/textproto"
+	"path"
+	"runtime"
 	"strconv"
 	"strings"
 
 	"ringo/internal/httptext"
 )
 
-// readAnswer is http.ReadResponse, without its cost if the whole head is here and says how long the body is. The answer
-// is then made in a, which the caller provides; otherwise it is a new one.
-func readAnswer(head []byte, br *bufio.Reader, r *http.Request, a *sizedAnswer) (*http.Response, error) {
-	if len(head) > 0 && r.Method != http.MethodHead {
-		if answer := plainAnswer(string(head), br, r, a); answer != nil {
-			br.Discard(len(head))
-			return answer, nil
+// answer is what the http.ResponseWriters of all protocols have: what the handler has set and written so far.
+type answer struct {
+	header   http.Header // the handler's; nil: it has not called Header
+	spare    http.Header // memory for header; nil: a new one
+	sent     *fields     // the header at WriteHeader; nil: empty
+	status   int         // 0: WriteHeader was not called
+	length   int64       // Content-Length; -1: unknown
+	written  int64
+	held     *[]byte // the first bytes, in scratch memory; nil: none were written
+	trailers []string
+	done     bool // the handler has returned
+}
+
+// holdMax is how much of a body is held until the handler returns.
+const holdMax = 2048
+
+// sniffMax is how many bytes of a body its type is detected from.
+const sniffMax = 512
+
+// errHandlerReturned is the error of calls after the handler has returned.
+var errHandlerReturned = errors.New("sockhttp: the handler of this ResponseWriter has returned")
+
+// Header returns the header map that WriteHeader sends.
+func (w *answer) Header() http.Header {
+	if w.header == nil {
+		if w.header, w.spare = w.spare, nil; w.header == nil {
+			w.header = make(http.Header)
 		}
 	}
-	return http.ReadResponse(br, r)
+	return w.header
 }
 
-// readHead is readAnswer, but keeps a Connection field that names fields beside "close". net/http drops it, and a
-// program that forwards an answer has to know which fields concern only this connection (RFC 9110, 7.6.1).
-func (c *clientConn) readHead(r *http.Request, a *sizedAnswer) (*http.Response, error) {
-	p, _ := c.br.Peek(c.br.Buffered())
-	end, _ := headEnd(p, 0)
-	if end == 0 {
-		c.head = bytes.Clone(p) // Read adds what follows
+// checkStatus panics for an invalid status.
+func checkStatus(status int) {
+	if status < 100 || status > 999 {
+		panic("invalid WriteHeader code " + strconv.Itoa(status))
 	}
-	answer, err := readAnswer(p[:end], c.br, r, a)
-	if head := c.head; end == 0 {
-		c.head = nil
-		p = head
-	} else {
-		p = p[:end] // the head is p's beginning, and nothing more was received
-	}
-	if err == nil && answer.Close && answer.ProtoAtLeast(1, 1) {
-		keepNames(answer.Header, p)
-	}
-	return answer, err
 }
 
-// keepNames restores the Connection field of a head if it names fields. head may be followed by other bytes.
-func keepNames(h http.Header, head []byte) {
-	_, fields, _ := bytes.Cut(head, []byte("\n"))
-	all, _ := textproto.NewReader(bufio.NewReader(bytes.NewReader(fields))).ReadMIMEHeader()
-	for _, names := range all["Connection"] {
-		for name := range strings.SplitSeq(names, ",") {
-			name = httptext.Trim(name)
-			if name != "" && !httptext.EqualFold(name, "close") && !httptext.EqualFold(name, "keep-alive") {
-				h["Connection"] = all["Connection"]
-				return
+// caller returns the first caller outside of this package and net/http.
+func caller() string {
+	pcs := make([]uintptr, 16)
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
+	for {
+		f, more := frames.Next()
+		ours := strings.HasPrefix(f.Function, "ringo/sock/sockhttp.") || strings.HasPrefix(f.Function, "net/http.")
+		if !more || !ours {
+			return fmt.Sprintf("%s (%s:%d)", f.Function, path.Base(f.File), f.Line)
+		}
+	}
+}
+
+// hold returns where n more bytes may be held; nil if that would be more than most.
+func (w *answer) hold(n, most int) *[]byte {
+	if w.holds()+n > most {
+		return nil
+	}
+	if w.held == nil {
+		w.held = take()
+	}
+	return w.held
+}
+
+// holds returns how many bytes are held.
+func (w *answer) holds() int {
+	if w.held == nil {
+		return 0
+	}
+	return len(*w.held)
+}
+
+// letGo drops what is held.
+func (w *answer) letGo() {
+	if w.held != nil {
+		give(w.held)
+		w.held = nil
+	}
+}
+
+// contentType is http.DetectContentType, without its cost for a text that begins like no other type.
+func contentType(p []byte) string {
+	p = p[:min(len(p), sniffMax)]
+	if chars[p[0]]&loneChar == 0 || len(p) > 35 && p[34] == 'L' && p[35] == 'P' { // a font
+		return http.DetectContentType(p)
+	}
+	for _, c := range p {
+		if chars[c]&textChar == 0 {
+			return http.DetectContentType(p)
+		}
+	}
+	return "text/plain; charset=utf-8"
+}
+
+// declareTrailers notes the trailers that are announced, and reports whether there will be any.
+func (w *answer) declareTrailers(h *fields) (any bool) {
+	for f := range h.all() {
+		if strings.HasPrefix(f.key, http.TrailerPrefix) {
+			any = true
+		}
+		if f.key != "Trailer" || f.none {
+			continue
+		}
+		any = true
+		for name := range strings.SplitSeq(f.value, ",") {
+			if key := http.CanonicalHeaderKey(httptext.Trim(name)); mayTrail(key) {
+				w.trailers = append(w.trailers, key)
 			}
 		}
 	}
+	return any
 }
 
-// sizedAnswer is an answer and its body in one allocation.
-type sizedAnswer struct {
-	http.Response
-	body sizedBody
+// mayTrail reports whether a field may come after the body: RFC 9110, 6.5.1.
+func mayTrail(key string) bool {
+	if strings.HasPrefix(key, "If-") || !isToken(key) {
+		return false
+	}
+	switch key {
+	case "Authorization", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Range",
+		"Content-Type", "Expect", "Host", "Keep-Alive", "Max-Forwards", "Pragma", "Proxy-Authenticate",
+		"Proxy-Authorization", "Proxy-Connection", "Range", "Realm", "Te", "Trailer", "Transfer-Encoding",
+		"Www-Authenticate":
+		return false
+	}
+	return true
 }
 
-// plainAnswer returns the answer with this head, made in a; nil if net/http has to find out what the head means.
-func plainAnswer(head string, br *bufio.Reader, r *http.Request, a *sizedAnswer) *http.Response {
-	line, rest := cutLine(head)
-	status, ok := strings.CutPrefix(line, "HTTP/1.1 ")
-	code := plainCode(status)
-	if !ok || !bodyAllowed(code) {
-		return nil
+// trailer returns the fields that come after the body.
+func (w *answer) trailer() http.Header {
+	var t http.Header
+	set := func(key string, values []string) {
+		if t == nil {
+			t = make(http.Header)
+		}
+		t[key] = append(t[key], values...)
 	}
-	var m memory
-	if parseFields(rest, &m, nil) != nil {
-		return nil
+	for key, values := range w.header {
+		if key, ok := strings.CutPrefix(key, http.TrailerPrefix); ok {
+			set(key, values)
+		}
 	}
-	length := plainLength(m.fields)
-	if length < 0 {
-		return nil
+	for _, key := range w.trailers {
+		if values := w.header[key]; len(values) > 0 {
+			set(key, values)
+		}
 	}
-	a.Response = http.Response{Status: status, StatusCode: code, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: m.fields, Body: http.NoBody, ContentLength: length, Request: r}
-	if length > 0 {
-		a.body = sizedBody{br, length}
-		a.Body = &a.body
-	}
-	return &a.Response
+	return t
 }
-
-// plainCode returns the code of a status such as "200 OK"; 0 if it does not begin with three digits.
-func plainCode(status string) int {
-	if len(status) < 3 || len(status) > 3 && status[3] != ' ' {
-		return 0
-	}
-	code, err := strconv.ParseUint(status[:3], 10, 16)
-	if err != nil {
-		return 0
-	}
-	return int(code)
-}
-
-// plainLength returns the body's length if a single Content-Length says where the body ends, and the connection stays
-// open after it; otherwise -1.
-func plainLength(h http.Header) int64 {
-	lengths := h["Content-Length"]
-	if len(lengths) != 1 || h["Transfer-Encoding"] != nil || h["Trailer"] != nil || h["Pragma"] != nil ||
-		httptext.HasToken(h["Connection"], "close") {
-		return -1
-	}
-	n, err := strconv.ParseUint(lengths[0], 10, 63)
-	if err != nil {
-		return -1
-	}
-	return int64(n)
-}
-
-// sizedBody is a body of known length.
-type sizedBody struct {
-	br   *bufio.Reader
-	left int64
-}
-
-// Read reads from what is left. The last bytes come with io.EOF.
-func (b *sizedBody) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		return 0, io.EOF
-	}
-	n, err := b.br.Read(p[:min(int64(len(p)), b.left)])
-	switch b.left -= int64(n); {
-	case b.left == 0:
-		return n, io.EOF
-	case err == io.EOF:
-		return n, io.ErrUnexpectedEOF
-	}
-	return n, err
-}
-
-// Close does nothing.
-func (b *sizedBody) Close() error { return nil }

@@ -302,3 +302,18 @@ func (b *body) drain() bool {
 	}
 	return b.ended.Load()
 }
+
+// settle keeps the rest of a body from being taken for the next request: it reads the rest, or returns false if that is
+// too much.
+func (b *body) settle() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.ended.Load():
+		return true
+	case b.err != nil, !b.chunked && b.left >= drainMax:
+		return false
+	}
+	b.closed.Store(true) // so that further reads do not report the end
+	return b.drain()
+}

@@ -3,34 +3,15 @@ package sockhttp
 import (
 	"bufio"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"path"
-	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"ringo"
-	"ringo/internal/httptext"
 	"ringo/sock"
 )
-
-// answer is what the http.ResponseWriters of all protocols have: what the handler has set and written so far.
-type answer struct {
-	header   http.Header // the handler's; nil: it has not called Header
-	spare    http.Header // memory for header; nil: a new one
-	sent     *fields     // the header at WriteHeader; nil: empty
-	status   int         // 0: WriteHeader was not called
-	length   int64       // Content-Length; -1: unknown
-	written  int64
-	held     *[]byte // the first bytes, in scratch memory; nil: none were written
-	trailers []string
-	done     bool // the handler has returned
-}
 
 // response is the http.ResponseWriter of an HTTP/1 request.
 //
@@ -57,25 +38,6 @@ type response struct {
 type ask struct {
 	mu   ringo.Mutex
 	done bool // 100 Continue was sent, or it is too late
-}
-
-// holdMax is how much of a body is held until the handler returns.
-const holdMax = 2048
-
-// sniffMax is how many bytes of a body its type is detected from.
-const sniffMax = 512
-
-// errHandlerReturned is the error of calls after the handler has returned.
-var errHandlerReturned = errors.New("sockhttp: the handler of this ResponseWriter has returned")
-
-// Header returns the header map that WriteHeader sends.
-func (w *answer) Header() http.Header {
-	if w.header == nil {
-		if w.header, w.spare = w.spare, nil; w.header == nil {
-			w.header = make(http.Header)
-		}
-	}
-	return w.header
 }
 
 // WriteHeader sends an answer's status and header, with the first of its body; one of 1xx at once.
@@ -111,26 +73,6 @@ func (w *response) WriteHeader(status int) {
 			return
 		}
 		w.length = n
-	}
-}
-
-// checkStatus panics for an invalid status.
-func checkStatus(status int) {
-	if status < 100 || status > 999 {
-		panic("invalid WriteHeader code " + strconv.Itoa(status))
-	}
-}
-
-// caller returns the first caller outside of this package and net/http.
-func caller() string {
-	pcs := make([]uintptr, 16)
-	frames := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs)])
-	for {
-		f, more := frames.Next()
-		ours := strings.HasPrefix(f.Function, "ringo/sock/sockhttp.") || strings.HasPrefix(f.Function, "net/http.")
-		if !more || !ours {
-			return fmt.Sprintf("%s (%s:%d)", f.Function, path.Base(f.File), f.Line)
-		}
 	}
 }
 
@@ -191,33 +133,6 @@ func (w *response) WriteString(s string) (int, error) {
 		return len(s), nil
 	}
 	return w.send([]byte(s))
-}
-
-// hold returns where n more bytes may be held; nil if that would be more than most.
-func (w *answer) hold(n, most int) *[]byte {
-	if w.holds()+n > most {
-		return nil
-	}
-	if w.held == nil {
-		w.held = take()
-	}
-	return w.held
-}
-
-// holds returns how many bytes are held.
-func (w *answer) holds() int {
-	if w.held == nil {
-		return 0
-	}
-	return len(*w.held)
-}
-
-// letGo drops what is held.
-func (w *answer) letGo() {
-	if w.held != nil {
-		give(w.held)
-		w.held = nil
-	}
 }
 
 // mayWrite checks a write of n bytes, and counts them.
@@ -397,221 +312,6 @@ func removeForm(r *http.Request) {
 	if r.MultipartForm != nil {
 		r.MultipartForm.RemoveAll()
 	}
-}
-
-// sendHead makes the answer's head; p is the first bytes of its body.
-func (w *response) sendHead(p []byte) {
-	if w.headed {
-		return
-	}
-	w.headed = true
-	var set extra
-	h, r := w.sent, &w.x.made
-	trailers := w.declareTrailers(h)
-	alive, head := w.x.conn.keepsAlive(), r.Method == http.MethodHead
-	coding, connection := h.get("Transfer-Encoding"), h.get("Connection")
-	closes := h.hasToken("Connection", "close")
-	changes := w.status == http.StatusSwitchingProtocols && h.hasToken("Connection", "upgrade")
-	if w.done && !w.noLength && !trailers && coding == "" && bodyAllowed(w.status) && !h.has("Content-Length") &&
-		(!head || len(p) > 0) {
-		w.length = int64(w.holds())
-		set.length = w.length
-		set.hasLength = true
-	}
-	hasLength := w.length >= 0
-	if w.persists && (head || hasLength || !bodyAllowed(w.status)) {
-		if !h.has("Connection") {
-			set.connection = "keep-alive"
-		}
-	} else if !r.ProtoAtLeast(1, 1) || w.last {
-		w.close = true
-	}
-	if connection == "close" || !alive || w.ask != nil && !w.x.bodyRead() {
-		w.close = true
-	}
-	if w.x.hasBody() && !w.close && !w.fullDuplex && !w.x.body.settle() {
-		w.close = true
-		h.drop("Connection")
-		set.connection = "close"
-	}
-	if !bodyAllowed(w.status) {
-		h.drop("Content-Length")
-		if w.status == http.StatusNotModified {
-			h.drop("Content-Type")
-		}
-	} else if coding == "" && len(p) > 0 && !h.has("Content-Type") && h.get("Content-Encoding") == "" {
-		set.contentType = contentType(p)
-	}
-	set.date = !h.has("Date")
-	if hasLength && coding != "" && coding != "identity" {
-		w.x.conn.logf("http: WriteHeader called with both Transfer-Encoding of %q and a Content-Length of %d",
-			coding, w.length)
-		h.drop("Content-Length")
-		hasLength = false
-	}
-	switch {
-	case head || !bodyAllowed(w.status), hasLength:
-		h.drop("Transfer-Encoding")
-	case !r.ProtoAtLeast(1, 1):
-		w.close = true
-		h.drop("Transfer-Encoding")
-	case coding == "identity":
-		w.close = true
-		h.drop("Transfer-Encoding")
-	default:
-		w.chunked, set.coding = true, "chunked"
-		h.drop("Content-Length")
-		if coding == "chunked" {
-			h.drop("Transfer-Encoding")
-		}
-	}
-	if w.close && (!alive || !closes) && !changes {
-		h.drop("Connection")
-		if set.connection = ""; r.ProtoAtLeast(1, 1) {
-			set.connection = "close"
-		}
-	}
-	out := appendStatus(w.take(), r, w.status)
-	out = h.append(out)
-	w.put(append(set.append(out), "\r\n"...))
-	h.release()
-	w.sent = nil
-}
-
-// endsWithConn reports whether the answer has begun, and only the end of the connection shows where it ends.
-func (w *response) endsWithConn() bool {
-	return w.headed && !w.chunked && w.length < 0 && bodyAllowed(w.status) && w.x.made.Method != http.MethodHead
-}
-
-// contentType is http.DetectContentType, without its cost for a text that begins like no other type.
-func contentType(p []byte) string {
-	p = p[:min(len(p), sniffMax)]
-	if chars[p[0]]&loneChar == 0 || len(p) > 35 && p[34] == 'L' && p[35] == 'P' { // a font
-		return http.DetectContentType(p)
-	}
-	for _, c := range p {
-		if chars[c]&textChar == 0 {
-			return http.DetectContentType(p)
-		}
-	}
-	return "text/plain; charset=utf-8"
-}
-
-// settle keeps the rest of a body from being taken for the next request: it reads the rest, or returns false if that is
-// too much.
-func (b *body) settle() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	switch {
-	case b.ended.Load():
-		return true
-	case b.err != nil, !b.chunked && b.left >= drainMax:
-		return false
-	}
-	b.closed.Store(true) // so that further reads do not report the end
-	return b.drain()
-}
-
-// declareTrailers notes the trailers that are announced, and reports whether there will be any.
-func (w *answer) declareTrailers(h *fields) (any bool) {
-	for f := range h.all() {
-		if strings.HasPrefix(f.key, http.TrailerPrefix) {
-			any = true
-		}
-		if f.key != "Trailer" || f.none {
-			continue
-		}
-		any = true
-		for name := range strings.SplitSeq(f.value, ",") {
-			if key := http.CanonicalHeaderKey(httptext.Trim(name)); mayTrail(key) {
-				w.trailers = append(w.trailers, key)
-			}
-		}
-	}
-	return any
-}
-
-// mayTrail reports whether a field may come after the body: RFC 9110, 6.5.1.
-func mayTrail(key string) bool {
-	if strings.HasPrefix(key, "If-") || !isToken(key) {
-		return false
-	}
-	switch key {
-	case "Authorization", "Cache-Control", "Connection", "Content-Encoding", "Content-Length", "Content-Range",
-		"Content-Type", "Expect", "Host", "Keep-Alive", "Max-Forwards", "Pragma", "Proxy-Authenticate",
-		"Proxy-Authorization", "Proxy-Connection", "Range", "Realm", "Te", "Trailer", "Transfer-Encoding",
-		"Www-Authenticate":
-		return false
-	}
-	return true
-}
-
-// trailer returns the fields that come after the body.
-func (w *answer) trailer() http.Header {
-	var t http.Header
-	set := func(key string, values []string) {
-		if t == nil {
-			t = make(http.Header)
-		}
-		t[key] = append(t[key], values...)
-	}
-	for key, values := range w.header {
-		if key, ok := strings.CutPrefix(key, http.TrailerPrefix); ok {
-			set(key, values)
-		}
-	}
-	for _, key := range w.trailers {
-		if values := w.header[key]; len(values) > 0 {
-			set(key, values)
-		}
-	}
-	return t
-}
-
-// extra is the fields that the server adds.
-type extra struct {
-	contentType, connection, coding string
-	length                          int64
-	hasLength, date                 bool
-}
-
-func (e *extra) append(out []byte) []byte {
-	if e.date {
-		out = append(append(append(out, "Date: "...), dateNow()...), "\r\n"...)
-	}
-	if e.hasLength {
-		out = append(strconv.AppendInt(append(out, "Content-Length: "...), e.length, 10), "\r\n"...)
-	}
-	if e.contentType != "" {
-		out = append(append(append(out, "Content-Type: "...), e.contentType...), "\r\n"...)
-	}
-	if e.connection != "" {
-		out = append(append(append(out, "Connection: "...), e.connection...), "\r\n"...)
-	}
-	if e.coding != "" {
-		out = append(append(append(out, "Transfer-Encoding: "...), e.coding...), "\r\n"...)
-	}
-	return out
-}
-
-// appendStatus appends a status line.
-func appendStatus(out []byte, r *http.Request, status int) []byte {
-	switch {
-	case r.ProtoMajor == 1 && r.ProtoMinor == 0:
-		out = append(out, "HTTP/1.0 "...)
-	case status == http.StatusOK:
-		return append(out, "HTTP/1.1 200 OK\r\n"...)
-	default:
-		out = append(out, "HTTP/1.1 "...)
-	}
-	text := http.StatusText(status)
-	out = strconv.AppendInt(out, int64(status), 10)
-	if text == "" {
-		out = strconv.AppendInt(append(out, " status code "...), int64(status), 10)
-	} else {
-		out = append(append(out, ' '), text...)
-	}
-	return append(out, "\r\n"...)
 }
 
 // take returns the memory of out, which put takes back.
