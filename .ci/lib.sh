@@ -8,9 +8,10 @@ unset RINGO_DRIVER RINGO_DEBUG RINGO_MASK # and what a shell happens to force is
 # brings another: see raced. A process with -race sleeps for a second when it ends, and tests start hundreds.
 export CGO_ENABLED=0 GORACE=atexit_sleep_ms=0
 # A clone that belongs to another user is none of git's business here. And go test does not vet once more, with less than
-# go vet asks, which would take the standard library through vet for each build: where there are packages, a step vets. And
-# no debugger looks at what is built here: a fifth of the compiler's time is what it writes for one.
-export GOFLAGS="-buildvcs=false -vet=off -gcflags=all=-dwarf=false"
+# go vet asks, which would take the standard library through vet for each build: where there are packages, a step vets. No
+# debugger looks at what is built here: a fifth of the compiler's time is what it writes for one. And of the rest a sixth is
+# collecting its own garbage, of which there is little.
+export GOFLAGS="-buildvcs=false -vet=off -gcflags=all=-dwarf=false '-toolexec=env GOGC=800'"
 
 # What a script and its children make in passing is in the folder $work, and gone when it ends, however it ends. Tests that
 # become another user look into it.
