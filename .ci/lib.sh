@@ -111,10 +111,17 @@ ended() {
 	unset "running[$pid]"
 	result="$status 0 0"
 	[[ ! -s $work/$pid.ended ]] || result=$(<"$work/$pid.ended")
+	if [[ $result == "0 "* ]] && ran_none "$logs/$file.log"; then
+		echo "no test was run" >>"$logs/$file.log"
+		result=1${result#0}
+	fi
 	result+=" $(summary "$logs/$file.log")"
 	[[ -z $kept ]] || echo "$result" >"$kept/$file"
 	tell "$name" "$result"
 }
+
+# ran_none FILE reports whether a step's output says of each package that go test found no test in it.
+ran_none() { grep -aq '^ok .*\[no tests to run\]$' "$1" && ! grep -aq '^ok .*[^]]$' "$1"; }
 
 # summary FILE prints the line that sums up a step's output, if there is one: the last, such as "matrix: 7 passed, 0 failed".
 summary() { tail -n 1 "$1" | grep -aE '^[a-z][a-z0-9 ./]*: [0-9].*(passed|played|killed)' | cut -c 1-90; }

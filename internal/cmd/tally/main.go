@@ -3,7 +3,7 @@
 //
 //	go test -json ./... | tally -sum FILE -failed FILE
 //
-// It exits with 1 if a test or package failed, or if a test was skipped without a reason.
+// It exits with 1 if a test or package failed, if a test was skipped without a reason, or if there was no test.
 package main
 
 import (
@@ -29,6 +29,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "tally:", err)
 		os.Exit(2)
 	}
+	t.none()
 	if *sum != "" {
 		if err := t.add(*sum); err != nil {
 			fmt.Fprintln(os.Stderr, "tally:", err)
@@ -94,6 +95,14 @@ func (t *tally) read(r io.Reader) error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// none fails if no test was run, as when a pattern of names has been left behind by the tests.
+func (t *tally) none() {
+	if t.passed+t.skipped == 0 && len(t.failed) == 0 {
+		fmt.Fprintln(t.out, "--- FAIL: no test was run")
+		t.failed = append(t.failed, "no test was run")
 	}
 }
 

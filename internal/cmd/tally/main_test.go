@@ -88,3 +88,20 @@ func TestBadSum(t *testing.T) {
 		t.Error("a file that is none of ours is accepted")
 	}
 }
+
+// A pattern that no test's name matches any more is no success.
+func TestNone(t *testing.T) {
+	const nothing = `{"Action":"output","Package":"p","Output":"testing: warning: no tests to run\n"}
+{"Action":"output","Package":"p","Output":"ok  \tp\t0.1s [no tests to run]\n"}
+{"Action":"pass","Package":"p","Elapsed":0.1}
+`
+	for in, failed := range map[string]int{nothing: 1, nothing + mute: 1, nothing + run: 0} {
+		y := tally{out: new(strings.Builder), tests: map[name]*test{}}
+		if err := y.read(strings.NewReader(in)); err != nil {
+			t.Fatal(err)
+		}
+		if y.none(); len(y.failed) != failed {
+			t.Errorf("%d failed of\n%s", len(y.failed), in)
+		}
+	}
+}
