@@ -71,9 +71,10 @@ func (s *step) run() (r *report, ok bool) {
 // dumpGrace is how long a program that took too long gets to print its goroutines.
 const dumpGrace = 5 * time.Second
 
-// printed is what a command has printed. more gets a value when there is more.
+// printed is what a command has printed. more gets a value when there is more. It has no other method than Write: with
+// the ReadFrom of an embedded buffer, io.Copy would not call that.
 type printed struct {
-	bytes.Buffer
+	text bytes.Buffer
 	more chan bool
 }
 
@@ -82,7 +83,7 @@ func (p *printed) Write(b []byte) (int, error) {
 	case p.more <- true:
 	default: // more is full already
 	}
-	return p.Buffer.Write(b)
+	return p.text.Write(b)
 }
 
 // output runs the command in a process group of its own. It ends the group once it has printed nothing for the limit,
@@ -101,7 +102,7 @@ func (s *step) output() ([]byte, error) {
 	for silence, end := time.After(s.limit), time.After(goesOn*s.limit); why == nil; {
 		select {
 		case err := <-ended:
-			return output.Bytes(), err
+			return output.text.Bytes(), err
 		case <-output.more:
 			silence = time.After(s.limit)
 		case <-silence:
@@ -117,7 +118,7 @@ func (s *step) output() ([]byte, error) {
 		syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-ended
 	}
-	return output.Bytes(), why
+	return output.text.Bytes(), why
 }
 
 // command is exec.Command, in which the verbs of this program are commands, too.
