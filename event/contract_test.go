@@ -182,6 +182,47 @@ func TestPanic(t *testing.T) {
 	}
 }
 
+// After a callback that does not return the turn goes on where it was: what is queued meanwhile is for the next one.
+func TestPanicKeepsTurn(t *testing.T) {
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.OnPanic = func(*ringo.Loop, any, []byte) {}
+		const steps = 20
+		turn, last, count, broke := 0, 0, 0, 0
+		h := &funcs{open: func(c *event.Conn) {
+			check := c.Loop().Check(func() { turn++ })
+			var step func(error)
+			step = func(err error) {
+				if err != nil || turn == last {
+					t.Errorf("step %d is in turn %d, as the one before it (%v)", count, turn, err)
+				}
+				last = turn
+				if count++; count == steps {
+					check.Stop()
+					c.Close()
+					return
+				}
+				c.Loop().AfterFunc(0, func() { // in a turn of the next step, behind it
+					broke++
+					panic("oops")
+				})
+				if err := c.WriteThen([]byte("x"), step); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := c.WriteThen([]byte("x"), step); err != nil {
+				t.Error(err)
+			}
+		}}
+		pair(t, cfg, h, func(peer *net.TCPConn) error {
+			io.Copy(io.Discard, peer)
+			return nil
+		})
+		if count != steps || broke != steps-1 {
+			t.Errorf("%d steps and %d callbacks that panic; want %d and %d", count, broke, steps, steps-1)
+		}
+	})
+}
+
 // What is kept stays as it is until it is released, anywhere, and counts until then.
 func TestKeep(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {

@@ -17,6 +17,8 @@ type Loop struct {
 	l       *loop.Loop
 	queue   queue
 	running callback   // the object whose callbacks are running
+	left    int        // how many callbacks are still to run in this turn
+	broke   uint64     // the turn in which a callback did not return, plus 1: left are those after it
 	runs    bool       // the runner was started
 	task    *loop.Task // the runner's task, once it has begun
 	shown   shown

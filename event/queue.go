@@ -69,14 +69,18 @@ func (r *runner) Run() {
 	for {
 		e.frozen.begin(e)
 		e.runHooks(checks)
-		for n := e.queue.len(); n > 0; n-- {
+		if e.broke != e.l.Turn()+1 {
+			e.left = e.queue.len()
+		}
+		for e.left > 0 {
+			e.left--
 			e.running = e.queue.pop()
 			e.running.run()
 			if !e.l.CountRun() {
 				break
 			}
 		}
-		e.running = nil
+		e.running, e.left = nil, 0
 		e.runHooks(idles)
 		e.runHooks(prepares)
 		if e.isIdling() {
@@ -99,6 +103,7 @@ func (e *Loop) rest() {
 	e.running, e.runs, e.task = nil, false, nil
 	e.l.Timers().Disarm(&e.frozen.t)
 	if x != nil {
+		e.broke = e.l.Turn() + 1
 		e.dropShown()
 		switch c := x.(type) {
 		case *Conn:
