@@ -92,6 +92,11 @@ func TestBudgetPassesOn(t *testing.T) {
 	meet := make(chan bool)
 	other.Submit(&Job{Run: func() { <-meet; ran <- true }})
 	other.Submit(&Job{Run: func() { meet <- true; ran <- true }})
+	patience.Until(t, "the other pool has asked", func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return other.wants
+	})
 	release <- true
 	release <- true
 	for range 2 {

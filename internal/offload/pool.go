@@ -37,6 +37,7 @@ type Pool struct {
 	tail    *Job
 	queued  int
 	running int
+	coming  int // of running: workers that were started and have not looked for a job yet, see mayStart
 	closed  bool
 	runs    map[uintptr]int // by What: how many of them run
 	waited  uint64
@@ -78,8 +79,8 @@ func (p *Pool) Submit(j *Job) bool {
 		panic("offload: job submitted while it waits in the queue")
 	}
 	p.link(j)
+	full := p.running-p.coming+p.queued > p.max
 	start := p.mayStart()
-	full := p.running == p.max && !start
 	if full {
 		j.since = time.Now()
 	}
@@ -193,6 +194,7 @@ func (p *Pool) run() {
 		if !regular {
 			p.mu.Lock()
 			p.ran(what)
+			p.coming++
 			p.mu.Unlock()
 			go p.work()
 		}
@@ -211,12 +213,15 @@ func (p *Pool) run() {
 // worker on loan ends after a job if another pool waits for a loan.
 func (p *Pool) next(first bool, before uintptr) (*Job, uintptr) {
 	p.mu.Lock()
-	if !first {
+	if first {
+		p.coming--
+	} else {
 		p.ran(before)
 	}
 	j := p.head
 	if j != nil && (first || p.running == 1 || !p.budget.wanted(p)) {
 		p.unlink(j)
+		start := p.mayStart()
 		wait := time.Duration(0)
 		if !j.since.IsZero() {
 			p.waited++
@@ -229,6 +234,9 @@ func (p *Pool) next(first bool, before uintptr) (*Job, uintptr) {
 			p.runs[what]++
 		}
 		p.mu.Unlock()
+		if start {
+			go p.work()
+		}
 		return j, what
 	}
 	p.running--
@@ -254,15 +262,18 @@ func (p *Pool) ran(what uintptr) {
 	}
 }
 
-// mayStart reports whether to start a worker, which it counts as running already. The caller holds p.mu.
+// mayStart reports whether to start a worker, which it counts as running already. A worker starts the next one when it
+// takes a job and others wait. So no job waits for the end of another while the pool has room, and many short ones need
+// no goroutine each: the first worker has run them by the time the second one comes. The caller holds p.mu.
 func (p *Pool) mayStart() bool {
-	if p.queued == 0 || p.running >= p.max {
+	if p.queued == 0 || p.running >= p.max || p.coming > 0 {
 		return false
 	}
 	if p.running > 0 && p.budget != nil && !p.budget.borrow(p) {
 		return false
 	}
 	p.running++
+	p.coming++
 	return true
 }
 
@@ -283,6 +294,7 @@ func (p *Pool) lend() bool {
 	taken := start && p.running > 0 // the first worker needs no loan
 	if start {
 		p.running++
+		p.coming++
 	}
 	p.mu.Unlock()
 	if start {

@@ -20,6 +20,9 @@ func closed(t *testing.T, p *Pool) {
 	if left := p.Close(jobMax); left != 0 {
 		t.Fatalf("%d workers are left", left)
 	}
+	if p.coming != 0 {
+		t.Errorf("%d workers are said to be on their way", p.coming)
+	}
 }
 
 func TestRunsAll(t *testing.T) {
@@ -46,6 +49,48 @@ func TestRunsAll(t *testing.T) {
 	if load := p.Load(); load.Running != 0 || load.Waiting != 0 {
 		t.Errorf("load is %d running and %d queued in the end", load.Running, load.Waiting)
 	}
+}
+
+// Short jobs that come together don't have a worker each: as long as one is on its way no other is started.
+func TestWorkersComeOneByOne(t *testing.T) {
+	p := New(8)
+	started := 0
+	work := p.work
+	p.work = func() {}
+	for i := range 20 {
+		p.Submit(&Job{Run: func() { started++ }})
+		if load := p.Load(); load.Running != 1 || load.Waiting != i+1 {
+			t.Errorf("behind job %d, %d workers run and %d jobs wait", i, load.Running, load.Waiting)
+		}
+	}
+	if _, longest := p.head, p.tail.since; longest.IsZero() || !p.head.since.IsZero() {
+		t.Error("of 20 jobs for 8 workers the last one has a free worker, or the first one none")
+	}
+	p.mu.Lock()
+	p.max = 1 // from here on, so that the jobs need no lock
+	p.mu.Unlock()
+	work()
+	closed(t, p)
+	if started != 20 {
+		t.Errorf("%d jobs ran, want 20", started)
+	}
+}
+
+// A job that waits holds up nobody: the pool has as many workers as it may if the jobs need them.
+func TestJobsMeet(t *testing.T) {
+	const max = 8
+	p := New(max)
+	var here atomic.Int32
+	for range max {
+		p.Submit(&Job{Run: func() {
+			here.Add(1)
+			for here.Load() < max {
+				runtime.Gosched()
+			}
+		}})
+	}
+	patience.Until(t, "all jobs run at once", func() bool { return here.Load() == max })
+	closed(t, p)
 }
 
 // hold occupies the only worker of p until the function it gives is called.
@@ -208,7 +253,5 @@ func TestGoexit(t *testing.T) {
 	for range 10 {
 		<-done
 	}
-	if left := p.Close(time.Second); left != 0 {
-		t.Errorf("%d workers are said to run jobs that have ended", left)
-	}
+	closed(t, p)
 }
