@@ -27,7 +27,8 @@ import (
 //
 // Activated unsets the variables and makes the descriptors close-on-exec, so that child processes don't use them. So
 // only the first call returns sockets, and its caller has to close them. An error says what is wrong with the
-// variables; then no file is returned. Any goroutine may call it, early in the program.
+// variables, as when fewer descriptors were passed than they say; then no file is returned. Any goroutine may call it,
+// early in the program.
 func Activated() ([]*os.File, error) {
 	if err := loop.Home().World().Passage(); err != nil {
 		return nil, fmt.Errorf("sock: activation: %w", err)
@@ -56,7 +57,8 @@ func Activated() ([]*os.File, error) {
 	}
 	for i := range n {
 		if err := called("fcntl", inherit(int32(activatedFirst+i))); err != nil {
-			return nil, fmt.Errorf("sock: activation: descriptor %d of LISTEN_FDS=%d: %w", activatedFirst+i, n, err)
+			return nil, fmt.Errorf("sock: activation: descriptor %d of LISTEN_FDS=%d was not passed, or another "+
+				"package has taken it: %w", activatedFirst+i, n, err)
 		}
 	}
 	files := make([]*os.File, n)
@@ -73,7 +75,7 @@ func Activated() ([]*os.File, error) {
 // inherit makes a descriptor close-on-exec, and puts it into non-blocking mode if it is a socket.
 func inherit(fd int32) int32 {
 	k := kernel.Host{}
-	if res := k.SetCloexec(fd); res < 0 {
+	if res := kernel.Inherit(fd); res < 0 {
 		return res
 	}
 	if _, res := k.Getsockopt(fd, solSocket, sys.SoType); res < 0 {

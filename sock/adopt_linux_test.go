@@ -317,6 +317,12 @@ func pings(t *testing.T, c *sock.PacketConn, family int, to netip.AddrPort, conn
 // activatedChild is a service that echoes on all that it was started with, in the
 // order of its names, one peer or datagram each, and then ends.
 func activatedChild() int {
+	null, err := os.Open(os.DevNull) // takes the first number that was not passed, if the runtime has not
+	if err != nil {
+		fmt.Println("error:", err)
+		return 0
+	}
+	defer null.Close()
 	files, err := sock.Activated()
 	if err != nil {
 		fmt.Println("error:", err)
@@ -550,6 +556,7 @@ func TestActivatedOtherwise(t *testing.T) {
 		{"no number", "error: sock: activation: LISTEN_FDS", []string{"LISTEN_FDS=x"}},
 		{"too large a number", "error: sock: activation: LISTEN_FDS", []string{"LISTEN_FDS=99999999"}},
 		{"not open", "error: sock: activation: descriptor ", []string{"LISTEN_FDS=501"}},
+		{"one too many", "error: sock: activation: descriptor 4 of LISTEN_FDS=2 was not", []string{"LISTEN_FDS=2"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := startActivated(t, []*os.File{null}, c.env...).line(); !strings.HasPrefix(got, c.want) {

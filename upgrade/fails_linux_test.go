@@ -611,12 +611,19 @@ func TestReplaced(t *testing.T) {
 
 // What the environment says is looked at.
 func TestStrangeEnvironment(t *testing.T) {
+	own, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.Close()
+	ownFD := fmt.Sprint(":", own.Fd(), ":1")
 	for said, want := range map[string]string{
 		"":                                       "no program of this package",
 		"1:2":                                    "no program of this package",
 		fmt.Sprint(os.Getppid(), ":0:1"):         "no program of this package",
 		fmt.Sprint(os.Getppid(), ":3:0"):         "no program of this package",
 		fmt.Sprint(os.Getppid(), ":3:100000000"): "no program of this package",
+		fmt.Sprint(os.Getppid()) + ownFD:         "was not passed: bad file descriptor",
 		fmt.Sprint(os.Getpid(), ":3:1"):          "what starts the program has to replace itself by it",
 	} {
 		t.Setenv("RINGO_UPGRADE", said)

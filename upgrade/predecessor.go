@@ -56,9 +56,9 @@ func inherit() (*predecessor, error) {
 	}
 	var files []*os.File
 	for fd := first; fd < first+n; fd++ {
-		if res := (kernel.Host{}).SetCloexec(int32(fd)); res < 0 {
+		if res := kernel.Inherit(int32(fd)); res < 0 {
 			closeAll(files)
-			return nil, fmt.Errorf("%s is %q, and descriptor %d: %w", variable, said, fd, posix.Of(res))
+			return nil, fmt.Errorf("%s is %q, and descriptor %d was not passed: %w", variable, said, fd, posix.Of(res))
 		}
 		files = append(files, os.NewFile(uintptr(fd), fmt.Sprint("inherited descriptor ", fd)))
 	}

@@ -56,15 +56,6 @@ func (Host) Setfl(fd int32, flags int32) int32 {
 	return again(func() int32 { return sys.Fcntl(fd, sys.FSetfl, int(flags)) })
 }
 
-// SetCloexec is fcntl(2) with F_SETFD.
-func (Host) SetCloexec(fd int32) int32 {
-	flags := again(func() int32 { return sys.Fcntl(fd, sys.FGetfd, 0) })
-	if flags < 0 {
-		return flags
-	}
-	return again(func() int32 { return sys.Fcntl(fd, sys.FSetfd, int(flags|sys.FDCloexec)) })
-}
-
 // Pipe is pipe2(2), with F_SETPIPE_SZ.
 func (Host) Pipe(size int) (r, w, res int32) {
 	res = again(func() int32 {
@@ -175,4 +166,17 @@ func (Host) SetLinger(fd int32, seconds int) int32 {
 		return -sys.EINVAL
 	}
 	return again(func() int32 { return sys.SetLinger(fd, seconds >= 0, max(seconds, 0)) })
+}
+
+// Inherit keeps a descriptor that this program was started with from those that it starts. The result is -EBADF if it
+// was not started with it: one that is close-on-exec was opened here, as that of the poller of Go's runtime.
+func Inherit(fd int32) int32 {
+	flags := again(func() int32 { return sys.Fcntl(fd, sys.FGetfd, 0) })
+	switch {
+	case flags < 0:
+		return flags
+	case flags&sys.FDCloexec != 0:
+		return -sys.EBADF
+	}
+	return again(func() int32 { return sys.Fcntl(fd, sys.FSetfd, int(flags|sys.FDCloexec)) })
 }

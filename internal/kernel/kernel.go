@@ -28,8 +28,6 @@ type Descriptors interface {
 	// Polls returns 1 if the kernel reports the descriptor's readiness, and 0 if the descriptor is always ready, as a
 	// file on a disk is.
 	Polls(fd int32) int32
-	// SetCloexec keeps the descriptor from programs that this one starts.
-	SetCloexec(fd int32) int32
 	// Pipe makes a pipe whose ends are non-blocking and close-on-exec. It has room for size bytes, if that is not 0
 	// and the system allows it.
 	Pipe(size int) (r, w, res int32)

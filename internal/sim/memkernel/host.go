@@ -327,16 +327,6 @@ func (h *Host) Setfl(fd int32, flags int32) int32 {
 	return 0
 }
 
-// SetCloexec makes the descriptor close-on-exec.
-func (h *Host) SetCloexec(fd int32) int32 {
-	n := h.entry(fd)
-	if n == nil {
-		return -sys.EBADF
-	}
-	n.cloexec = true
-	return 0
-}
-
 // Inherited reports whether programs that are started get the descriptor.
 func (h *Host) Inherited(fd int32) bool {
 	n := h.entry(fd)

@@ -58,11 +58,6 @@ func (g *Guarded) Setfl(fd int32, flags int32) int32 {
 	return g.HostKernel.Setfl(fd, flags)
 }
 
-func (g *Guarded) SetCloexec(fd int32) int32 {
-	defer g.stage.Enter()()
-	return g.HostKernel.SetCloexec(fd)
-}
-
 func (g *Guarded) Pipe(size int) (r, w, res int32) {
 	defer g.stage.Enter()()
 	return g.HostKernel.Pipe(size)

@@ -87,10 +87,6 @@ func (k idle) Setfl(fd int32, flags int32) int32 {
 	return k.or("Setfl", func() int32 { return k.Kernel.Setfl(fd, flags) })
 }
 
-func (k idle) SetCloexec(fd int32) int32 {
-	return k.or("SetCloexec", func() int32 { return k.Kernel.SetCloexec(fd) })
-}
-
 func (k idle) Pipe(size int) (r, w, res int32) {
 	r, w = nobodys, nobodys
 	k.or("Pipe", func() int32 {

@@ -251,10 +251,6 @@ func duplicates(b *bench) {
 	if !b.Inherited(plain) {
 		b.fail("programs don't get a descriptor that was opened without O_CLOEXEC")
 	}
-	b.want("SetCloexec", b.k.SetCloexec(plain), 0)
-	if b.Inherited(plain) {
-		b.fail("programs get a descriptor after SetCloexec")
-	}
 }
 
 // Streams and pipes have readiness, files have none.
@@ -293,8 +289,8 @@ func noDescriptor(b *bench) {
 	_, seek := b.k.Lseek(-1, 0, 0)
 	for what, res := range map[string]int32{
 		"Dup": b.k.Dup(-1), "Getfl": b.k.Getfl(-1), "Polls": b.k.Polls(-1), "Setfl": b.k.Setfl(-1, 0),
-		"SetCloexec": b.k.SetCloexec(-1), "Close": b.k.Close(-1),
-		"Bind": b.k.Bind(-1, sa), "Connect": b.k.Connect(-1, sa), "Listen": b.k.Listen(-1, 1),
+		"Close": b.k.Close(-1),
+		"Bind":  b.k.Bind(-1, sa), "Connect": b.k.Connect(-1, sa), "Listen": b.k.Listen(-1, 1),
 		"Shutdown": b.k.Shutdown(-1, 0), "Peek": b.k.Peek(-1, p), "Getsockname": b.k.Getsockname(-1, sa),
 		"Getpeername": b.k.Getpeername(-1, sa), "Getsockopt": opt, "Setsockopt": b.k.Setsockopt(-1, 1, 1, 1),
 		"GetsockoptBytes": b.k.GetsockoptBytes(-1, 1, 1, p), "SetsockoptBytes": b.k.SetsockoptBytes(-1, 1, 1, p),
