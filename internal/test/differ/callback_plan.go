@@ -149,7 +149,12 @@ func planPerish(g *planner, r record) {
 	if c.out.shut && s.How/2 == 0 { // nothing reports the end of a write
 		s.How += 2
 	}
-	g.do(a, perish, s, c.all()...)
+	uses := c.all()
+	if c.out.shut && c.peer != nil { // nor is there a wait for what is unsent: the peer has to have it
+		g.drain(g.caller(c.peer.on, r.x), c.peer)
+		uses = append(uses, own(&c.peer.in.r)...)
+	}
+	g.do(a, perish, s, uses...)
 	g.gone(c)
 }
 

@@ -92,10 +92,12 @@ func planGone(g *planner, r record) {
 		return
 	}
 	a := g.caller(c.on, r.actor)
-	if c.on != 0 { // a failed write ends a connection of callbacks
+	uses := append(own(&c.out.w, &c.peer.life), share(&c.life))
+	if c.on != 0 { // a failed write ends a connection of callbacks, and what else is done with it
 		g.drain(a, c)
+		uses = append(c.all(), own(&c.peer.life)...)
 	}
-	g.do(a, writeGone, Step{O: c.id, N: 1 + int(r.x)}, append(own(&c.out.w, &c.peer.life), share(&c.life))...)
+	g.do(a, writeGone, Step{O: c.id, N: 1 + int(r.x)}, uses...)
 	if c.on != 0 {
 		g.close(a, c, 0)
 	}

@@ -569,8 +569,9 @@ func (c *Conn) tryClosed() {
 	c.C.Close()
 }
 
-// CloseSoon aborts the connection, unless that would lose bytes.
+// CloseSoon aborts the connection, unless that would lose bytes: of those written in this turn some may not be sent.
 func (c *Conn) CloseSoon() {
+	c.b.Now.Until(func() bool { return true })
 	if c.C.Unsent() == 0 && !c.Closed {
 		c.Closing = true
 		c.C.Abort()
