@@ -115,11 +115,13 @@ func planSum(g *planner, r record) {
 }
 
 // planStuckLock waits for a lock that is never released, or for something like it.
-func planStuckLock(g *planner, r record) {
+func planStuckLock(g *planner, r record) { g.stuckLock(r, int(r.y)%firstStuckSync) }
+
+func (g *planner) stuckLock(r record, which int) {
 	a := g.actor(r.actor)
 	end := int(r.x) % endings
 	if end == endDeadline || end == endSoon || end == endClose {
 		end = endWithin
 	}
-	g.wait(a, g.other(a, r.y), waitOnLock, 0, int(r.y)%len(stuckLocks), end, nil, nil, nil, nil, nil)
+	g.wait(a, g.other(a, r.y), waitOnLock, 0, which, end, nil, nil, nil, nil, nil)
 }

@@ -67,6 +67,12 @@ type World interface {
 	NewCond(m Mutex) Cond
 	NewSemaphore(n int64) Semaphore
 	NewWaitGroup() WaitGroup
+	NewRWMutex() RWMutex
+	NewBarrier(n int) Barrier
+	NewOnce() Once
+	OnceValues(f func() (int, error)) func() (int, error)
+	NewWatch() Watch
+	NewBroadcast(capacity int) Broadcast
 	// Either receives from one of two channels, and returns which one.
 	Either(a, b Chan) (which, v int, err error)
 
@@ -75,6 +81,7 @@ type World interface {
 	Ticks(d time.Duration, n int) error
 	Post(loop int, f func()) error
 	Call(loop int, f func() error) error
+	// Go starts a task: how is one of childWays, or inGoroutine, which starts a goroutine beside the loops.
 	Go(loop int, how int, f func(w World)) Child
 	Group(fs []func() error) error
 	Offload(f func() error) error
@@ -254,4 +261,41 @@ type WaitGroup interface {
 	Go(f func())
 	Wait()
 	WaitContext(ctx context.Context) error
+}
+
+// RWMutex is a lock for one writer or several readers.
+type RWMutex interface {
+	Mutex
+	RLock()
+	RLockContext(ctx context.Context) error
+	TryRLock() bool
+	RUnlock()
+}
+
+// Barrier lets callers pass when all have come.
+type Barrier interface {
+	Wait(ctx context.Context) (last bool, err error)
+}
+
+// Once runs a function once.
+type Once interface{ Do(f func()) }
+
+// Watch holds the latest of several values.
+type Watch interface {
+	Set(v int) error
+	Get() (v int, version uint64)
+	Next(ctx context.Context, version uint64) (v int, next uint64, err error)
+	Close()
+}
+
+// Broadcast delivers values to all its subscriptions.
+type Broadcast interface {
+	Publish(v int) error
+	Subscribe() Subscription
+	Close()
+}
+
+// Subscription receives the values of a Broadcast. It fails with a ringo.MissedError if it has missed some.
+type Subscription interface {
+	Recv(ctx context.Context) (int, error)
 }

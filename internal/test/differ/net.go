@@ -31,7 +31,7 @@ type netSession struct{}
 func (s *netSession) Ground(p *Plan) (Ground, func(), error) { return system(p) }
 
 func (s *netSession) Run(p *Plan, setup func(w World), body func(i int, w World)) error {
-	w := &netWorld{}
+	w := &netWorld{ctx: context.Background()}
 	var loops sync.WaitGroup
 	for i := range w.posts {
 		c := make(chan func(), 1024)
@@ -59,7 +59,7 @@ func (s *netSession) Close() error { return nil }
 
 type netWorld struct {
 	posts [Loops]chan func()
-	ctx   context.Context // the context of a Child
+	ctx   context.Context // a Child's own
 }
 
 func (w *netWorld) Listen(_ int, network, address string) (Listener, error) {
@@ -507,11 +507,18 @@ func (c *netChild) Wait() error {
 }
 
 func (w *netWorld) Go(_, _ int, f func(w World)) Child {
+	return spawn(func(ctx context.Context) { f(&netWorld{w.posts, ctx}) })
+}
+
+// inGoroutine is a way of World.Go.
+const inGoroutine = -1
+
+func spawn(f func(ctx context.Context)) Child {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &netChild{cancel, make(chan struct{})}
 	go func() {
 		defer close(c.done)
-		f(&netWorld{w.posts, ctx})
+		f(ctx)
 	}()
 	return c
 }

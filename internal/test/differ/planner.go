@@ -1,6 +1,9 @@
 package differ
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
+	"slices"
+)
 
 // planner makes a plan of a program. The package comment says what the plan has to guarantee.
 type planner struct {
@@ -46,7 +49,8 @@ var Allowed = []Kind{Task, Iterator, Goroutine, Offload, Callback}
 // MakePlan makes a plan in which all callers are of the allowed kinds.
 func MakePlan(p Program, allowed []Kind) *Plan {
 	callers := p.callers(allowed)
-	g := &planner{plan: &Plan{Callers: callers, Actors: make([][]Step, len(callers)), disk: p.disk(), seed: p.seed()}}
+	g := &planner{plan: &Plan{Callers: callers, Actors: make([][]Step, len(callers)), disk: p.disk(), seed: p.seed(),
+		beside: slices.Contains(allowed, Goroutine)}}
 	for range callers {
 		g.clock = append(g.clock, make([]int, len(callers)))
 	}
@@ -169,6 +173,7 @@ func init() {
 		{3, planPosts}, {3, planCall}, {3, planChildren}, {2, planOffload}, {1, planYield},
 		{6, planLate},
 		{8, planHand}, {8, planBurst}, {2, planPerish}, {2, planStuckEnd},
+		{3, planHolders}, {3, planQueue}, {3, planOnce}, {3, planBarrier}, {3, planNews}, {3, planStuckSync},
 	}
 }
 

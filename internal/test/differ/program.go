@@ -95,6 +95,7 @@ type Plan struct {
 	streams  int
 	disk     bool   // the files are on a disk, in one plan of 64
 	seed     uint64 // decides everything else
+	beside   bool   // there may be goroutines beside the loops
 }
 
 type planned struct{ actor, step int }

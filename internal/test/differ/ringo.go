@@ -541,6 +541,15 @@ func (w *ringoWorld) Call(loop int, f func() error) error { return w.loop(loop).
 
 func (w *ringoWorld) Go(loop, how int, f func(w World)) Child {
 	l := w.loop(loop)
+	if how == inGoroutine {
+		c := new(besideChild)
+		c.ended.Add(1)
+		c.Child = spawn(func(ctx context.Context) {
+			defer c.ended.Done()
+			f(besideWorld{&ringoWorld{l, nil, w.still, w.boards}, ctx})
+		})
+		return c
+	}
 	body := func() { f(&ringoWorld{l, l, w.still, w.boards}) }
 	if how == 3 {
 		return l.GoNamed("child", body)
@@ -640,4 +649,23 @@ func (w *ringoWorld) Within(t time.Duration, d Deadline, f func(ctx context.Cont
 		return within(t, d, f)
 	}
 	return w.self.WithTimeout(t, func() error { return f(context.Background()) })
+}
+
+// besideWorld is the World of a goroutine that an actor has started.
+type besideWorld struct {
+	*ringoWorld
+	ctx context.Context // the Child's
+}
+
+func (w besideWorld) Here(_ Deadline, f func(ctx context.Context) error) error { return f(w.ctx) }
+
+// besideChild is that goroutine. A task that waits for it must not stop its loop.
+type besideChild struct {
+	Child
+	ended ringo.WaitGroup
+}
+
+func (c *besideChild) Wait() error {
+	c.ended.Wait()
+	return c.Child.Wait()
 }

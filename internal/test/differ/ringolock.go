@@ -35,3 +35,19 @@ func (w *ringoWorld) NewMutex() Mutex                { return new(ringo.Mutex) }
 func (w *ringoWorld) NewCond(m Mutex) Cond           { return ringo.NewCond(m.(*ringo.Mutex)) }
 func (w *ringoWorld) NewSemaphore(n int64) Semaphore { return ringo.NewSemaphore(n) }
 func (w *ringoWorld) NewWaitGroup() WaitGroup        { return new(ringo.WaitGroup) }
+func (w *ringoWorld) NewRWMutex() RWMutex            { return new(ringo.RWMutex) }
+func (w *ringoWorld) NewBarrier(n int) Barrier       { return ringo.NewBarrier(n) }
+func (w *ringoWorld) NewOnce() Once                  { return new(ringo.Once) }
+func (w *ringoWorld) NewWatch() Watch                { return new(ringo.Watch[int]) }
+
+func (w *ringoWorld) OnceValues(f func() (int, error)) func() (int, error) {
+	return ringo.OnceValues(f)
+}
+
+func (w *ringoWorld) NewBroadcast(capacity int) Broadcast {
+	return ringoBroadcast{ringo.NewBroadcast[int](capacity)}
+}
+
+type ringoBroadcast struct{ *ringo.Broadcast[int] }
+
+func (b ringoBroadcast) Subscribe() Subscription { return b.Broadcast.Subscribe() }

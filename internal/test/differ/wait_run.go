@@ -25,6 +25,10 @@ type stuck struct {
 	guard   Mutex
 	cond    Cond
 	group   WaitGroup
+	rw, of  RWMutex // the second has a reader
+	barrier Barrier
+	watch   Watch
+	told    Subscription
 }
 
 func (k *stuck) make(w World) {
@@ -34,6 +38,11 @@ func (k *stuck) make(w World) {
 	k.sem.TryAcquire(1)
 	k.mutex.Lock()
 	k.group.Add(1)
+	k.rw, k.of, k.barrier, k.watch = w.NewRWMutex(), w.NewRWMutex(), w.NewBarrier(1<<20), w.NewWatch()
+	k.rw.Lock()
+	k.of.RLock()
+	k.watch.Set(1)
+	k.told = w.NewBroadcast(1).Subscribe()
 }
 
 // stuckLocks are calls that would wait forever.
@@ -56,7 +65,28 @@ var stuckLocks = []struct {
 	}},
 	{"WaitGroup.WaitContext", func(ctx context.Context, _ World, k *stuck) error { return k.group.WaitContext(ctx) }},
 	{"Sleep", func(ctx context.Context, w World, _ *stuck) error { return w.Sleep(ctx, time.Hour) }},
+
+	{"RWMutex.LockContext", func(ctx context.Context, _ World, k *stuck) error { return k.rw.LockContext(ctx) }},
+	{"RWMutex.RLockContext", func(ctx context.Context, _ World, k *stuck) error { return k.rw.RLockContext(ctx) }},
+	{"LockContext of what is read", func(ctx context.Context, _ World, k *stuck) error {
+		return k.of.LockContext(ctx)
+	}},
+	{"Barrier.Wait", func(ctx context.Context, _ World, k *stuck) error {
+		_, err := k.barrier.Wait(ctx)
+		return err
+	}},
+	{"Watch.Next", func(ctx context.Context, _ World, k *stuck) error {
+		_, _, err := k.watch.Next(ctx, 1)
+		return err
+	}},
+	{"Subscription.Recv", func(ctx context.Context, _ World, k *stuck) error {
+		_, err := k.told.Recv(ctx)
+		return err
+	}},
 }
+
+// firstStuckSync is the first of stuckLocks that planStuckSync uses; the corpus counts those before it.
+const firstStuckSync = 7
 
 // How many ways there are in which reads of a connection wait, and which of them waits to fill a buffer.
 const (
