@@ -5,10 +5,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io/fs"
 	"log"
 	"math/rand/v2"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -21,7 +23,7 @@ import (
 func main() {
 	self := flag.String("self", "", "serve as the replica of this address, one of -peers")
 	peers := flag.String("peers", "127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003", "the addresses of all replicas")
-	dir := flag.String("dir", ".", "the directory of the replica's log and snapshots")
+	dir := flag.String("dir", ".", "the directory of the replica's log and snapshots; its parent has to exist")
 	join := flag.Bool("join", false, "be a new replica beside -peers, which waits to be added")
 	snapshot := flag.Uint64("snapshot", 0, "make a snapshot each time that so many entries came; 0: 10,000")
 	flag.Parse()
@@ -34,7 +36,7 @@ func main() {
 		return err
 	}
 	if *self != "" {
-		if err := os.MkdirAll(*dir, 0o700); err != nil {
+		if err := makeDir(*dir); err != nil {
 			log.Fatal(err)
 		}
 		run = raftkv.Replica{Self: *self, Peers: strings.Split(*peers, ","), Join: *join, Dir: *dir,
@@ -45,6 +47,19 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Print(answer) // not in a task: a slow reader of stdout would stop the loop
+}
+
+// makeDir makes the directory, unless it is there, so that a power failure does not take it, and the log, away.
+func makeDir(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	parent, err := os.Open(filepath.Dir(filepath.Clean(dir)))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	return parent.Sync()
 }
 
 // inUseMax is how long a replica tries to get its address. A replica that was killed a moment ago may still hold it:
