@@ -234,9 +234,9 @@ func (c *Conn) settled() {
 // try runs a plain call on the connection's descriptor, in a task of the loop.
 func (c *Conn) try(o *op.Op) (int32, bool) { return c.core.Try(o) }
 
-// plain asks the kernel something that needs no access and never waits. Any caller.
-func (c *Conn) plain(name string, ask kernelCall) (int32, error) {
-	res, err := c.core.Ask(ask)
+// plain makes a system call that needs no access and never waits. Any caller.
+func (c *Conn) plain(name string, call kernelCall) (int32, error) {
+	res, err := c.core.Ask(callName(name), call)
 	return res, c.failed(name, err)
 }
 

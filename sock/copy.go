@@ -181,7 +181,7 @@ func (c *Conn) endCopy() { c.core.EndCopy() }
 func (c *Conn) copyOne(to relay.Sink) (n int64, full bool, err error) {
 	b := c.nextBuffer()
 	if b == nil {
-		return 0, false, c.failRes("read", -sys.ENOBUFS)
+		return 0, false, c.readFailed(-sys.ENOBUFS)
 	}
 	room := len(b.Mem()) - (b.End - b.Off)
 	full = room == 0 || b.Pool() == c.l.Large() && room < c.l.Config().BufferSize // it is over 4 times as large

@@ -24,18 +24,15 @@ var ErrLeases = handle.ErrLeases
 // these calls would skip. Read them first; Buffered returns their number. event.ErrUnread is the same value.
 var ErrUnread = handle.ErrUnread
 
-// callName returns the system call that a method's error names, as in package net. (A map would need more stack than a
-// parked task has.)
+// callName returns the system call that the error of a method names, as in package net.
 func callName(method string) string {
 	switch method {
-	case "accept":
-		return "accept4"
 	case "set":
 		return "setsockopt"
 	case "get":
 		return "getsockopt"
-	case "dial":
-		return "connect"
+	case "close":
+		return "shutdown"
 	}
 	return method
 }
@@ -106,12 +103,12 @@ func addrOrNil(a net.Addr) net.Addr {
 	return a
 }
 
-// failRes is fail for a negative result.
-func (c *Conn) failRes(name string, res int32) error {
+// readFailed is fail for the negative result of a read.
+func (c *Conn) readFailed(res int32) error {
 	if res == -sys.ECANCELED {
-		return c.fail(name, c.l.Cause())
+		return c.fail("read", c.l.Cause())
 	}
-	return c.fail(name, callError(callName(name), res))
+	return c.fail("read", callError("read", res))
 }
 
 // noSocket returns the error for a socket that the system did not make, with what to change.

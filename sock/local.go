@@ -31,7 +31,7 @@ type loopState struct {
 	rechecks  stream.Rechecks[*inputSink]
 }
 
-// kernelCall is a call on a descriptor that needs no access and does not wait.
+// kernelCall is a system call on a descriptor that needs no access and does not wait.
 type kernelCall = func(k kernel.Kernel, fd int32) int32
 
 // nothing makes no call, for callers that only have to find out whether the handle is open.

@@ -29,16 +29,12 @@ func (c *Conn) MultipathTCP() (bool, error) {
 	if c.unix != nil {
 		return false, c.refuse("get", callError("getsockopt", -sys.EOPNOTSUPP))
 	}
-	protocol := int32(0)
-	res, err := c.plain("get", func(k kernel.Kernel, fd int32) (res int32) {
-		protocol, res = k.Getsockopt(fd, solSocket, sys.SoProtocol)
-		return res
+	uses := false
+	_, err := c.plain("get", func(k kernel.Kernel, fd int32) int32 {
+		protocol, res := k.Getsockopt(fd, solSocket, sys.SoProtocol)
+		uses = res >= 0 && protocol == protoMPTCP &&
+			k.GetsockoptBytes(fd, solMPTCP, mptcpInfo, make([]byte, mptcpInfoSize)) >= 0
+		return 0
 	})
-	if err != nil || res < 0 || protocol != protoMPTCP {
-		return false, err
-	}
-	res, err = c.plain("get", func(k kernel.Kernel, fd int32) int32 {
-		return k.GetsockoptBytes(fd, solMPTCP, mptcpInfo, make([]byte, mptcpInfoSize))
-	})
-	return err == nil && res >= 0, err
+	return uses, err
 }

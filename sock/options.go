@@ -63,32 +63,24 @@ func (c *Conn) CloseWrite() error {
 // closeWriteForeign is CloseWrite for foreign callers. If the output is the loop's, it runs there: tasks may be about
 // to write.
 func (c *Conn) closeWriteForeign() error {
-	res, lent, err := c.core.AskLent(handle.Out, func(k kernel.Kernel, fd int32) int32 {
+	lent, err := c.core.AskLent(handle.Out, "shutdown", func(k kernel.Kernel, fd int32) int32 {
 		res := k.Shutdown(fd, shutWrite)
 		if res == 0 {
 			c.accepts.Store(acceptsNoMore)
 		}
 		return res
 	})
-	switch {
-	case err != nil:
-		return c.fail("close", err)
-	case !lent:
+	if err == nil && !lent {
 		return c.failOnOwner("close", onOwner(c.l, c.CloseWrite))
-	case res < 0:
-		return c.fail("close", callError("shutdown", res))
 	}
-	return nil
+	return c.failed("close", err)
 }
 
 // acceptsNoMore is the limit of accepted writes once the writing side is shut down: each Write then fails by itself.
 const acceptsNoMore = -1
 
 func (c *Conn) shutdown(how int) error {
-	res, err := c.plain("close", func(k kernel.Kernel, fd int32) int32 { return k.Shutdown(fd, how) })
-	if err == nil && res < 0 {
-		err = c.fail("close", callError("shutdown", res))
-	}
+	_, err := c.plain("close", func(k kernel.Kernel, fd int32) int32 { return k.Shutdown(fd, how) })
 	return err
 }
 
@@ -181,10 +173,7 @@ func (c *Conn) SetLinger(sec int) error {
 	if c.unix != nil { // bytes that were written are with the peer already
 		return c.refuse("set", callError("setsockopt", -sys.EOPNOTSUPP))
 	}
-	res, err := c.plain("set", func(k kernel.Kernel, fd int32) int32 { return k.SetLinger(fd, sec) })
-	if err == nil && res < 0 {
-		err = c.fail("set", callError("setsockopt", res))
-	}
+	_, err := c.plain("set", func(k kernel.Kernel, fd int32) int32 { return k.SetLinger(fd, sec) })
 	if err == nil {
 		c.core.SetLinger(sec)
 	}
@@ -192,10 +181,7 @@ func (c *Conn) SetLinger(sec int) error {
 }
 
 func (c *Conn) setOption(level, option, value int) error {
-	res, err := c.plain("set", func(k kernel.Kernel, fd int32) int32 { return k.Setsockopt(fd, level, option, value) })
-	if err == nil && res < 0 {
-		err = c.fail("set", callError("setsockopt", res))
-	}
+	_, err := c.plain("set", func(k kernel.Kernel, fd int32) int32 { return k.Setsockopt(fd, level, option, value) })
 	return err
 }
 

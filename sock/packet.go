@@ -82,9 +82,9 @@ func (c *packet) Close() error { return c.failed("close", c.core.Close()) }
 // detach gives a new socket to the foreign callers for whom it was made.
 func (c *packet) detach() { c.core.LendAll() }
 
-// plain asks the kernel something that needs no access and never waits. Any caller.
-func (c *packet) plain(name string, ask kernelCall) (int32, error) {
-	res, err := c.core.Ask(ask)
+// plain makes a system call that needs no access and never waits. Any caller.
+func (c *packet) plain(name string, call kernelCall) (int32, error) {
+	res, err := c.core.Ask(callName(name), call)
 	return res, c.failed(name, err)
 }
 

@@ -110,7 +110,7 @@ func (c *Conn) lend(a handle.Access, lease *buf.Lease) error {
 	} else if b := c.nextBuffer(); b != nil {
 		*lease = buf.Lease(b.Lease(&c.held))
 	} else {
-		return c.failRes("read", -sys.ENOBUFS)
+		return c.readFailed(-sys.ENOBUFS)
 	}
 	return nil
 }

@@ -337,7 +337,7 @@ func (s *serving) request(c *Conn) error {
 	case eof:
 		return io.EOF
 	case bad != 0:
-		return c.failRes("read", bad)
+		return c.readFailed(bad)
 	case in.Unread() > c.unreadMax() && !s.more: // if more, Request was not shown what came meanwhile
 		return bufio.ErrBufferFull
 	case c.l.Canceled():

@@ -128,9 +128,9 @@ func (c *Conn) PeerCred() (pid, uid, gid int, err error) {
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	cred, ok := cmsg.Message{Level: cmsg.LevelSocket, Type: cmsg.Credentials, Data: b[:max(res, 0)]}.Credentials()
+	cred, ok := cmsg.Message{Level: cmsg.LevelSocket, Type: cmsg.Credentials, Data: b[:res]}.Credentials()
 	if !ok {
-		return 0, 0, 0, c.fail("get", callError("getsockopt", min(res, 0)))
+		return 0, 0, 0, c.fail("get", callError("getsockopt", -sys.EINVAL))
 	}
 	return int(cred.PID), int(cred.UID), int(cred.GID), nil
 }

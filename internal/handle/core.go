@@ -241,13 +241,14 @@ func (c *Core) Try(o *op.Op) (int32, bool) {
 	return c.l.Ops().Try(o)
 }
 
-// Ask puts a question about the descriptor to the kernel that needs no access and does not wait. Any caller.
-func (c *Core) Ask(question func(k kernel.Kernel, fd int32) int32) (int32, error) {
+// Ask makes a system call on the descriptor that needs no access and does not wait. The error is that of the call, by
+// this name, or says why it was not made. Any caller.
+func (c *Core) Ask(name string, call func(k kernel.Kernel, fd int32) int32) (int32, error) {
 	if c.l.IsCurrent() {
 		if err := c.Check(); err != nil {
 			return 0, err
 		}
-		return question(c.l.Kernel(), c.fd.Sys()), nil
+		return c.ask(name, call)
 	}
 	f, err := c.callers()
 	if err != nil {
@@ -258,25 +259,33 @@ func (c *Core) Ask(question func(k kernel.Kernel, fd int32) int32) (int32, error
 	if f.isClosing() {
 		return 0, f.closedErr()
 	}
-	return question(c.l.Kernel(), c.fd.Sys()), nil
+	return c.ask(name, call)
 }
 
 // AskLent is Ask for a direction that foreign callers have, and keep meanwhile. If the loop has it lent is false, and
 // the kernel is not asked. Any foreign caller.
-func (c *Core) AskLent(dir Dir, question func(k kernel.Kernel, fd int32) int32) (res int32, lent bool, err error) {
+func (c *Core) AskLent(dir Dir, name string, call func(k kernel.Kernel, fd int32) int32) (lent bool, err error) {
 	f, err := c.callers()
 	if err != nil {
-		return 0, false, err
+		return false, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	switch {
 	case f.isClosing():
-		return 0, false, f.closedErr()
+		return false, f.closedErr()
 	case !f.halves[dir].held:
-		return 0, false, nil
+		return false, nil
 	}
-	return question(c.l.Kernel(), c.fd.Sys()), true, nil
+	_, err = c.ask(name, call)
+	return true, err
+}
+
+func (c *Core) ask(name string, call func(k kernel.Kernel, fd int32) int32) (res int32, err error) {
+	if res = call(c.l.Kernel(), c.fd.Sys()); res < 0 {
+		err = CallError(name, res)
+	}
+	return res, err
 }
 
 // Forget makes the driver drop the descriptor, when foreign callers read from it: the driver would get an event for
