@@ -87,14 +87,22 @@ func (d *Dialer) Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 // on a goroutine that the loop waits for, so none of them may wait. The connection belongs to l. Any goroutine may call
 // it; a task parks.
 func (d *Dialer) DialContext(ctx context.Context, l *ringo.Loop, network, address string) (*Conn, error) {
+	return dialOn(ctx, d, l, network, address, (*Dialer).dial)
+}
+
+// dialOn is DialContext and DialPacketContext: by calls dial in a task of the loop.
+func dialOn[C interface{ detach() }](ctx context.Context, d *Dialer, l *ringo.Loop, network, address string,
+	by func(d *Dialer, values context.Context, l *loop.Loop, network, address string, end time.Time) (C, error)) (C,
+	error) {
 	if err := dial.Ended(ctx); err != nil {
-		return nil, dial.NotBegun(network, address, err)
+		var none C
+		return none, dial.NotBegun(network, address, err)
 	}
 	fail := func(err error) error { return dial.Error(network, nil, err) }
 	e := (*loop.Loop)(l)
 	end := dial.End(ctx, e, d.Timeout, d.Deadline)
 	d = d.with(ctx, end)
-	return madeOn(ctx, l, fail, func() (*Conn, error) { return d.dial(ctx, e, network, address, end) })
+	return madeOn(ctx, l, fail, func() (C, error) { return by(d, ctx, e, network, address, end) })
 }
 
 // Func returns DialContext for a loop as a function of the type that other packages use, such as
@@ -264,8 +272,7 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 	if d.Control != nil {
 		c.core.SetLinger(handle.LingerOf(l, s.n))
 	}
-	err = c.bind(local)
-	if err == nil && d.FastOpen {
+	if err = s.bindTo(local); err == nil && d.FastOpen {
 		err = s.set(protoTCP, tcpFastconnect, 1)
 	}
 	if err == nil {
@@ -396,14 +403,6 @@ func (e localEnd) fail(network string, peer net.Addr, err error) error {
 		op.Source = e.name
 	}
 	return op
-}
-
-// bind binds the socket to a local address, if there is one.
-func (c *Conn) bind(local netip.AddrPort) error {
-	if !local.IsValid() {
-		return nil
-	}
-	return socket{c.l.Kernel(), c.core.FD().Sys()}.bind(local)
 }
 
 // dialing connects, and waits for the result.

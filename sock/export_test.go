@@ -145,11 +145,12 @@ func BoundOn(k kernel.Kernel, network, address string) (netip.AddrPort, error) {
 	if err != nil {
 		return ap, err
 	}
-	s, lc := socket{k: k}, new(ListenConfig)
+	var s socket
+	lc := new(ListenConfig)
 	if strings.HasPrefix(network, "udp") {
-		s, err = lc.openPacket(k, network, ap, true)
+		s, _, err = lc.openPacket(k, network, ap, true)
 	} else {
-		s.n, err = lc.open(k, network, ap, true)
+		s, err = lc.open(k, network, ap, true)
 	}
 	if err != nil {
 		return ap, err

@@ -108,12 +108,15 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 	if err != nil {
 		return nil, listenError(network, nil, err)
 	}
-	j := joinOf(e)
-	fd, err := j.open(e, lc, network, ap)
+	j := joinOf(e, joinKey{})
+	s, _, err := j.open(e, lc, ap, func(alone bool) (socket, netip.AddrPort, error) {
+		s, err := lc.open(e.Kernel(), network, ap, alone)
+		return s, ap, err
+	})
 	if err != nil {
-		return nil, asNamed(err, address)
+		return nil, asNamed(listenError(network, tcpAddr(ap), err), address)
 	}
-	return lc.Limits.of(newListener(e, network, fd, nil, func() { j.leave(e, ap) }))
+	return lc.Limits.of(newListener(e, network, s.n, nil, func() { j.leave(e, ap) }))
 }
 
 // Reserve is like the function Reserve, with these options.
@@ -130,11 +133,11 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	}
 	set := &ListenerSet{reserved: reserve(network), lc: *lc, balance: balance{evens: lc.Balance},
 		limits: newLimiter(lc.Limits)}
-	if set.first, err = lc.open(set.k, network, ap, !lc.AllowShared); err != nil {
-		return nil, asNamed(err, address)
+	s, err := lc.open(set.k, network, ap, !lc.AllowShared)
+	if set.first = s.n; err == nil {
+		_, err = s.orClose(set.nameTCP())
 	}
-	if err := set.nameTCP(); err != nil {
-		set.k.Close(set.first)
+	if err != nil {
 		return nil, asNamed(listenError(network, tcpAddr(ap), err), address)
 	}
 	if lc.OneSocket {
@@ -227,7 +230,7 @@ func (s *ListenerSet) Listen(l *ringo.Loop) (*Listener, error) {
 	}
 	fd, file, err := s.openFor(e)
 	if err != nil {
-		return nil, err
+		return nil, listenError(s.network, s.Addr(), err)
 	}
 	ln, err := newListener(e, s.network, fd, file, func() { s.closedOn(e) })
 	if err != nil {
@@ -253,26 +256,28 @@ func (s *reserved) strange(l *loop.Loop) error {
 func (s *ListenerSet) openFor(l *loop.Loop) (fd int32, file *socketFile, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return -1, nil, listenError(s.network, s.Addr(), net.ErrClosed)
-	}
-	if s.taken[l] {
-		return -1, nil, listenError(s.network, s.Addr(), inUse)
-	}
 	switch {
+	case s.closed:
+		err = net.ErrClosed
+	case s.taken[l]:
+		err = inUse
 	case s.share != nil:
-		if err = s.reopen(l); err != nil {
-			return -1, nil, err
+		if err = s.reopen(l); err == nil {
+			fd = s.k.Dup(s.first)
+			err = called("fcntl", fd)
 		}
-		if fd, file, err = s.takeShared(); err != nil {
-			return -1, nil, err
+		if err == nil {
+			file = s.file.share()
 		}
 	case s.first < 0:
-		if fd, err = s.lc.open(s.k, s.network, s.addr, false); err != nil {
-			return -1, nil, err
-		}
+		var o socket
+		o, err = s.lc.open(s.k, s.network, s.addr, false)
+		fd = o.n
 	default:
 		fd, s.first = s.first, -1
+	}
+	if err != nil {
+		return -1, nil, err
 	}
 	if s.taken == nil {
 		s.taken = map[*loop.Loop]bool{}
@@ -315,43 +320,39 @@ func (s *ListenerSet) drop() {
 	}
 }
 
-// join is what the loops of one Run know of each other's listeners.
+// join is what the loops of one Run know of each other's listeners, or of each other's datagram sockets.
 type join struct {
 	mu    sync.Mutex
 	addrs map[netip.AddrPort]map[*loop.Loop]int
 }
 
-type joinKey struct{}
+type joinKey struct{ packets bool }
 
-func joinOf(l *loop.Loop) *join {
-	j, _ := l.Set().Shared.LoadOrStore(joinKey{}, &join{addrs: map[netip.AddrPort]map[*loop.Loop]int{}})
+func joinOf(l *loop.Loop, of joinKey) *join {
+	j, _ := l.Set().Shared.LoadOrStore(of, &join{addrs: map[netip.AddrPort]map[*loop.Loop]int{}})
 	return j.(*join)
 }
 
-// open makes a loop's socket, alone on its address or beside those of other loops of the Run. The lock spans the bind,
-// so that of two loops one is the first.
-func (j *join) open(l *loop.Loop, lc *ListenConfig, network string, ap netip.AddrPort) (fd int32, err error) {
+// open makes a loop's socket, alone on its address or beside those of other loops of the Run, by a function that
+// returns the address that others may share. The lock spans the bind, so that of two loops one is the first. Options
+// that Control sets allow to share an address as well, and are the only way for one loop to do so twice.
+func (j *join) open(l *loop.Loop, lc *ListenConfig, ap netip.AddrPort,
+	make func(alone bool) (socket, netip.AddrPort, error)) (socket, netip.AddrPort, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	loops := j.addrs[ap]
 	if loops[l] > 0 && lc.Control == nil {
-		return -1, listenError(network, tcpAddr(ap), inUse)
+		return socket{}, ap, inUse
 	}
-	if fd, err = lc.open(l.Kernel(), network, ap, !lc.shares(loops, l)); err != nil || ap.Port() == 0 {
-		return fd, err
+	s, got, err := make(!lc.AllowShared && (len(loops) == 0 || loops[l] > 0))
+	if err != nil || got.Port() == 0 {
+		return s, got, err
 	}
-	if loops == nil {
-		loops = map[*loop.Loop]int{}
-		j.addrs[ap] = loops
+	if j.addrs[got] == nil {
+		j.addrs[got] = map[*loop.Loop]int{}
 	}
-	loops[l]++
-	return fd, nil
-}
-
-// shares reports whether a loop's socket may share its address. Options that Control sets allow that as well, and are
-// the only way for one loop to listen twice.
-func (lc *ListenConfig) shares(loops map[*loop.Loop]int, l *loop.Loop) bool {
-	return lc.AllowShared || len(loops) > 0 && loops[l] == 0
+	j.addrs[got][l]++
+	return s, got, nil
 }
 
 func (j *join) leave(l *loop.Loop, ap netip.AddrPort) {
@@ -374,47 +375,24 @@ const backlogMax = 65535
 // only at the end, so that siblings can join later. Until then bind fails if another socket listens there, and listen
 // fails if another was bound at the same time and was faster: with SO_REUSEADDR two sockets may be bound, but only one
 // can listen.
-func (lc *ListenConfig) open(k kernel.Kernel, network string, ap netip.AddrPort, alone bool) (int32, error) {
+//
+// Control is called behind the options that package net sets before it, so that it has the last word.
+func (lc *ListenConfig) open(k kernel.Kernel, network string, ap netip.AddrPort, alone bool) (socket, error) {
 	if err := lc.check(network); err != nil {
-		return -1, listenError(network, tcpAddr(ap), err)
+		return socket{}, err
 	}
 	s, err := newTCPSocket(k, familyOf(ap), lc.MultipathTCP)
 	if err != nil {
-		return -1, listenError(network, tcpAddr(ap), err)
+		return s, err
 	}
-	if err = lc.prepare(s, network, ap, alone); err != nil {
-		s.close()
-		return -1, listenError(network, tcpAddr(ap), err)
-	}
-	return s.n, nil
-}
-
-// prepare binds a new socket, and makes it listen. Control is called behind the options that package net sets before
-// it, so that it has the last word.
-func (lc *ListenConfig) prepare(s socket, network string, ap netip.AddrPort, alone bool) (err error) {
-	set := func(level, name, value int) {
-		if err == nil {
-			err = s.set(level, name, value)
-		}
-	}
-	if ap.Addr().Is6() {
-		err = s.setFamilies(!strings.HasSuffix(network, "6") && ap.Addr().IsUnspecified())
-	}
-	set(solSocket, soReuseaddr, 1)
-	if err == nil {
-		err = lc.controls().tcp(ap, s)
-	}
-	if !alone {
-		set(solSocket, soReuseport, 1)
-	}
-	if err == nil {
-		err = s.bind(ap)
-	}
-	if err == nil {
-		err = lc.listen(s, false)
-	}
-	set(solSocket, soReuseport, 1)
-	return err
+	return s.orClose(first(
+		func() error { return s.setFamilies(ap, !strings.HasSuffix(network, "6") && ap.Addr().IsUnspecified()) },
+		func() error { return s.set(solSocket, soReuseaddr, 1) },
+		func() error { return lc.controls().tcp(ap, s) },
+		func() error { return s.reusePort(!alone) },
+		func() error { return s.bind(ap) },
+		func() error { return lc.listen(s, false) },
+		func() error { return s.reusePort(true) }))
 }
 
 // listen makes a bound socket listen. With again, options that are off are set, too: others may have turned them on.
@@ -524,9 +502,12 @@ func haveIPv6(k kernel.Kernel) (six, both bool) {
 	return s.bind(netip.AddrPortFrom(netip.IPv6Unspecified(), 0)) == nil, both
 }
 
-// setFamilies makes an IPv6 socket serve IPv4 too, or not. On OpenBSD and DragonFly no socket can do both, so there a
-// failure to turn that on is ignored.
-func (s socket) setFamilies(both bool) error {
+// setFamilies makes a socket for an IPv6 address serve IPv4 too, or not. On OpenBSD and DragonFly no socket can do
+// both, so there a failure to turn that on is ignored.
+func (s socket) setFamilies(ap netip.AddrPort, both bool) error {
+	if !ap.Addr().Is6() {
+		return nil
+	}
 	err := s.set(protoIPv6, ipv6Only, boolInt(!both))
 	if both && (errors.Is(err, posix.EINVAL) || errors.Is(err, posix.EOPNOTSUPP) || errors.Is(err, posix.ENOPROTOOPT)) {
 		return nil

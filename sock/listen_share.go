@@ -192,12 +192,3 @@ func (ln *Listener) handed(s int32) {
 	ln.takeIn(s)
 	ln.unasked()
 }
-
-// takeShared gives a loop its own descriptor of the set's socket. The caller holds mu.
-func (s *ListenerSet) takeShared() (int32, *socketFile, error) {
-	n := s.k.Dup(s.first)
-	if n < 0 {
-		return -1, nil, listenError(s.network, s.Addr(), callError("fcntl", n))
-	}
-	return n, s.file.share(), nil
-}

@@ -28,14 +28,7 @@ func (d *Dialer) DialPacket(l *ringo.Loop, network, address string) (*PacketConn
 // values. The socket belongs to l. Any goroutine may call it; a task parks while a host name is looked up, or if it
 // belongs to another loop.
 func (d *Dialer) DialPacketContext(ctx context.Context, l *ringo.Loop, network, address string) (*PacketConn, error) {
-	if err := dial.Ended(ctx); err != nil {
-		return nil, dial.NotBegun(network, address, err)
-	}
-	fail := func(err error) error { return dial.Error(network, nil, err) }
-	e := (*loop.Loop)(l)
-	end := dial.End(ctx, e, d.Timeout, d.Deadline)
-	d = d.with(ctx, end)
-	return madeOn(ctx, l, fail, func() (*PacketConn, error) { return d.dialPacket(ctx, e, network, address, end) })
+	return dialOn(ctx, d, l, network, address, (*Dialer).dialPacket)
 }
 
 func (d *Dialer) dialPacket(values context.Context, l *loop.Loop, network, address string, end time.Time) (*PacketConn,
@@ -119,17 +112,9 @@ func (d *Dialer) connectedPacket(l *loop.Loop, network string, local, ap netip.A
 	if err != nil {
 		return s, err
 	}
-	if err = l.Unwatchable(s.n); err == nil {
-		err = d.controls().udp(ap, s)
-	}
-	if err == nil && local.IsValid() {
-		err = s.bind(local)
-	}
-	if err == nil {
-		err = s.connect(ap)
-	}
-	if err != nil {
-		s.close()
-	}
-	return s, err
+	return s.orClose(first(
+		func() error { return l.Unwatchable(s.n) },
+		func() error { return d.controls().udp(ap, s) },
+		func() error { return s.bindTo(local) },
+		func() error { return s.connect(ap) }))
 }

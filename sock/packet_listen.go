@@ -62,18 +62,13 @@ func (lc *ListenConfig) listenPacket(l *ringo.Loop, network, address string) (*P
 func (lc *ListenConfig) bindPacket(l *loop.Loop, network string, ap netip.AddrPort) (s socket, got netip.AddrPort,
 	leave func(), err error) {
 	if ap.Addr().IsMulticast() {
-		s, err = lc.openGroup(l, network, ap)
-		if err != nil {
-			return s, ap, nil, err
-		}
-		if got, err = s.addrPort(); err != nil {
-			s.close()
-			return s, ap, nil, err
-		}
-		return s, got, func() {}, nil
+		s, got, err = lc.openGroup(l.Kernel(), network, ap)
+		return s, got, func() {}, err
 	}
-	j := packetJoinOf(l)
-	s, got, err = j.bind(l, lc, network, ap)
+	j := joinOf(l, joinKey{packets: true})
+	s, got, err = j.open(l, lc, ap, func(alone bool) (socket, netip.AddrPort, error) {
+		return lc.openPacket(l.Kernel(), network, ap, alone)
+	})
 	return s, got, func() { j.leave(l, got) }, err
 }
 
@@ -85,82 +80,50 @@ func checkPacketNetwork(network string) error {
 	return unknownNetwork(network)
 }
 
-type packetJoinKey struct{}
-
-func packetJoinOf(l *loop.Loop) *join {
-	j, _ := l.Set().Shared.LoadOrStore(packetJoinKey{}, &join{addrs: map[netip.AddrPort]map[*loop.Loop]int{}})
-	return j.(*join)
-}
-
-// bind makes a loop's datagram socket, alone on its address or beside those of other loops of the Run, and returns the
-// address that it got. The lock spans the bind, so that of two loops one is the first.
-func (j *join) bind(l *loop.Loop, lc *ListenConfig, network string, ap netip.AddrPort) (socket, netip.AddrPort, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	loops := j.addrs[ap]
-	if loops[l] > 0 && lc.Control == nil {
-		return socket{}, ap, inUse
-	}
-	s, err := lc.openPacket(l.Kernel(), network, ap, !lc.shares(loops, l))
-	if err != nil {
+// openPacket makes a bound datagram socket, and returns the address that it got. alone means that no other socket may
+// be bound to the address yet: SO_REUSEPORT is set only after the bind, so that siblings can join later.
+func (lc *ListenConfig) openPacket(k kernel.Kernel, network string, ap netip.AddrPort, alone bool) (s socket,
+	got netip.AddrPort, err error) {
+	if s, err = packetSocket(k, network, ap, ap.Addr().IsUnspecified()); err != nil {
 		return s, ap, err
 	}
-	if ap, err = s.addrPort(); err != nil {
-		s.close()
-		return s, ap, err
-	}
-	if j.addrs[ap] == nil {
-		j.addrs[ap] = map[*loop.Loop]int{}
-	}
-	j.addrs[ap][l]++
-	return s, ap, nil
-}
-
-// openPacket makes a bound datagram socket. alone means that no other socket may be bound to the address yet:
-// SO_REUSEPORT is set only after the bind, so that siblings can join later.
-func (lc *ListenConfig) openPacket(k kernel.Kernel, network string, ap netip.AddrPort, alone bool) (socket, error) {
-	s, err := packetSocket(k, network, ap, ap.Addr().IsUnspecified())
-	if err != nil {
-		return s, err
-	}
-	err = lc.controls().udp(ap, s)
-	if err == nil && !alone {
-		err = s.set(solSocket, soReuseport, 1)
-	}
-	if err == nil {
-		err = s.bind(ap)
-	}
-	if err == nil {
-		err = s.set(solSocket, soReuseport, 1)
-	}
-	if err != nil {
-		s.close()
-	}
-	return s, err
+	err = first(
+		func() error { return lc.controls().udp(ap, s) },
+		func() error { return s.reusePort(!alone) },
+		func() error { return s.bind(ap) },
+		func() error { return s.reusePort(true) })
+	return s.bound(ap, err)
 }
 
 // openGroup makes a datagram socket for a multicast address, as package net does: bound to all addresses, since groups
 // are joined separately, and at a port that other sockets may have, too.
-func (lc *ListenConfig) openGroup(l *loop.Loop, network string, ap netip.AddrPort) (socket, error) {
-	s, err := packetSocket(l.Kernel(), network, ap, true)
-	if err != nil {
-		return s, err
+func (lc *ListenConfig) openGroup(k kernel.Kernel, network string, ap netip.AddrPort) (s socket, got netip.AddrPort,
+	err error) {
+	if s, err = packetSocket(k, network, ap, true); err != nil {
+		return s, ap, err
 	}
 	all := netip.AddrPortFrom(netip.IPv4Unspecified(), ap.Port())
 	if ap.Addr().Is6() {
 		all = netip.AddrPortFrom(netip.IPv6Unspecified(), ap.Port())
 	}
-	err = s.set(solSocket, soReuseaddr, 1)
+	err = first(
+		func() error { return s.set(solSocket, soReuseaddr, 1) },
+		func() error { return lc.controls().udp(all, s) },
+		func() error { return s.bind(all) })
+	return s.bound(ap, err)
+}
+
+// bound returns a socket and the address that it was bound to, or closes it if err is not nil, or that is not known.
+func (s socket) bound(ap netip.AddrPort, err error) (socket, netip.AddrPort, error) {
+	got := ap
 	if err == nil {
-		err = lc.controls().udp(all, s)
-	}
-	if err == nil {
-		err = s.bind(all)
+		got, err = s.addrPort()
 	}
 	if err != nil {
 		s.close()
+		return s, ap, err
 	}
-	return s, err
+	return s, got, nil
 }
 
 // packetSocket makes a UDP socket for an address, as package net does; all is for an address that means all addresses.
@@ -169,14 +132,9 @@ func packetSocket(k kernel.Kernel, network string, ap netip.AddrPort, all bool) 
 	if err != nil {
 		return s, err
 	}
-	err = s.set(solSocket, soBroadcast, 1)
-	if err == nil && ap.Addr().Is6() {
-		err = s.setFamilies(network != "udp6" && all)
-	}
-	if err != nil {
-		s.close()
-	}
-	return s, err
+	return s.orClose(first(
+		func() error { return s.set(solSocket, soBroadcast, 1) },
+		func() error { return s.setFamilies(ap, network != "udp6" && all) }))
 }
 
 const soBroadcast = 6

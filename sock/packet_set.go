@@ -52,16 +52,11 @@ func (lc *ListenConfig) ReservePackets(network, address string) (*PacketSet, err
 		return nil, listenError(network, nil, err)
 	}
 	set := &PacketSet{reserved: reserve(network), lc: *lc}
-	s, err := lc.openPacket(set.k, network, ap, !lc.AllowShared)
-	if err == nil {
-		if set.addr, err = s.addrPort(); err != nil {
-			s.close()
-		}
-	}
+	s, got, err := lc.openPacket(set.k, network, ap, !lc.AllowShared)
 	if err != nil {
 		return nil, asNamed(listenError(network, dial.UDPAddr(ap), err), address)
 	}
-	set.first, set.udp = s.n, dial.UDPAddr(unmapped(set.addr))
+	set.first, set.addr, set.udp = s.n, got, dial.UDPAddr(unmapped(got))
 	return set, nil
 }
 
@@ -110,7 +105,7 @@ func (s *PacketSet) take(l *loop.Loop) (fd int32, err error) {
 	case fd == socketClosed && s.steer != nil:
 		return -1, errSteered
 	case fd == socketClosed:
-		o, err := s.lc.openPacket(s.k, s.network, s.addr, false)
+		o, _, err := s.lc.openPacket(s.k, s.network, s.addr, false)
 		if err != nil {
 			return -1, err
 		}
@@ -136,7 +131,7 @@ var (
 func (s *PacketSet) open(of *loop.Set) error {
 	fds := []int32{s.first}
 	for range of.Loops()[1:] {
-		o, err := s.lc.openPacket(s.k, s.network, s.addr, false)
+		o, _, err := s.lc.openPacket(s.k, s.network, s.addr, false)
 		if err == nil {
 			fds = append(fds, o.n)
 			if s.steer != nil && len(fds) == 2 { // from the second socket on they are a group

@@ -39,7 +39,7 @@ func (lc *ListenConfig) ListenUnixgram(l *ringo.Loop, name string) (*UnixPacketC
 		if err != nil {
 			return nil, fail(err)
 		}
-		file, err := lc.bindUnix(s, addr)
+		file, err := lc.bindUnix(s, unixgram, name)
 		if err == nil {
 			if err = e.Unwatchable(s.n); err != nil {
 				file.release()

@@ -59,10 +59,26 @@ func (s socket) set(level, name, value int) error {
 	return called("setsockopt", s.k.Setsockopt(s.n, level, name, value))
 }
 
+// reusePort lets other sockets have the address, too, if on.
+func (s socket) reusePort(on bool) error {
+	if !on {
+		return nil
+	}
+	return s.set(solSocket, soReuseport, 1)
+}
+
 func (s socket) bind(ap netip.AddrPort) error {
 	at := new(sys.Sockaddr)
 	at.Set(ap)
 	return called("bind", s.k.Bind(s.n, at))
+}
+
+// bindTo is bind to a local address, if there is one.
+func (s socket) bindTo(local netip.AddrPort) error {
+	if !local.IsValid() {
+		return nil
+	}
+	return s.bind(local)
 }
 
 // bindUnix gives a Unix socket its name.
@@ -114,6 +130,24 @@ func (s socket) addrPort() (netip.AddrPort, error) {
 }
 
 func (s socket) close() { s.k.Close(s.n) }
+
+// orClose closes a socket that could not be made what it was to be, and passes on why.
+func (s socket) orClose(err error) (socket, error) {
+	if err != nil {
+		s.close()
+	}
+	return s, err
+}
+
+// first takes one step after the other, up to the first that fails, and returns its error.
+func first(steps ...func() error) error {
+	for _, step := range steps {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // called returns the error of a system call, nil if it succeeded.
 func called(call string, res int32) error {

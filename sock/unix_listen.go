@@ -14,26 +14,26 @@ import (
 func (lc *ListenConfig) listenUnix(l *loop.Loop, network, name string) (*Listener, error) {
 	s, file, err := lc.openUnix(l.Kernel(), network, name)
 	if err != nil {
-		return nil, err
+		return nil, listenError(network, &net.UnixAddr{Name: name, Net: network}, err)
 	}
-	return lc.Limits.of(newListener(l, network, s, file, func() {}))
+	return lc.Limits.of(newListener(l, network, s.n, file, func() {}))
 }
 
 // reserveUnix is Reserve for a Unix network.
 func (lc *ListenConfig) reserveUnix(network, name string) (*ListenerSet, error) {
-	k := loop.Kernel()
-	s, file, err := lc.openUnix(k, network, name)
-	if err != nil {
-		return nil, err
+	s, file, err := lc.openUnix(loop.Kernel(), network, name)
+	var sa *sys.Sockaddr
+	if err == nil {
+		if sa, err = s.name(); err != nil {
+			file.release()
+			s.close()
+		}
 	}
-	sa, err := socket{k, s}.name()
 	if err != nil {
-		file.release()
-		k.Close(s)
 		return nil, listenError(network, &net.UnixAddr{Name: name, Net: network}, err)
 	}
 	addr := unixAddr(sa, network)
-	return &ListenerSet{reserved: reserve(network), lc: *lc, first: s, unix: &addr, file: file,
+	return &ListenerSet{reserved: reserve(network), lc: *lc, first: s.n, unix: &addr, file: file,
 		share: new(sharedSocket), balance: balance{evens: lc.Balance}, limits: newLimiter(lc.Limits)}, nil
 }
 
@@ -44,43 +44,40 @@ func (s *ListenerSet) reopen(l *loop.Loop) error {
 		return nil
 	}
 	if s.adopted || l.Set().Ends() { // it is gone, and its address not ours to take, or a successor's by now
-		return listenError(s.network, s.Addr(), net.ErrClosed)
+		return net.ErrClosed
 	}
-	if s.unix == nil {
-		fd, err := s.lc.open(s.k, s.network, s.addr, !s.lc.AllowShared)
-		if err == nil {
-			s.first, s.file = fd, newSocketFile(s.k, "")
-		}
-		return err
+	var o socket
+	var file *socketFile
+	var err error
+	if s.unix != nil {
+		o, file, err = s.lc.openUnix(s.k, s.network, s.unix.Name)
+	} else {
+		o, err = s.lc.open(s.k, s.network, s.addr, !s.lc.AllowShared)
+		file = newSocketFile(s.k, "")
 	}
-	fd, file, err := s.lc.openUnix(s.k, s.network, s.unix.Name)
 	if err == nil {
-		s.first, s.file = fd, file
+		s.first, s.file = o.n, file
 	}
 	return err
 }
 
 // openUnix makes a listening socket, and returns its file. bind creates the file, and fails if there is one of that
 // name, even one that a program has left behind.
-func (lc *ListenConfig) openUnix(k kernel.Kernel, network, name string) (int32, *socketFile, error) {
-	addr := &net.UnixAddr{Name: name, Net: network}
-	if err := lc.check(network); err != nil {
-		return -1, nil, listenError(network, addr, err)
+func (lc *ListenConfig) openUnix(k kernel.Kernel, network, name string) (s socket, file *socketFile, err error) {
+	if err = lc.check(network); err == nil {
+		s, err = newSocket(k, sys.AFUnix, unixType(network))
 	}
-	s, err := newSocket(k, sys.AFUnix, unixType(network))
 	if err != nil {
-		return -1, nil, listenError(network, addr, err)
+		return s, nil, err
 	}
-	file, err := lc.bindUnix(s, addr)
-	if err == nil {
+	if file, err = lc.bindUnix(s, network, name); err == nil {
 		err = s.listen(lc.Backlog)
 	}
 	if err != nil {
 		file.release()
 		s.close()
-		return -1, nil, listenError(network, addr, err)
 	}
-	return s.n, file, nil
+	return s, file, err
 }
 
 // check returns what is wrong with the options for a network.
@@ -97,11 +94,11 @@ func (lc *ListenConfig) check(network string) error {
 }
 
 // bindUnix calls Control, binds a socket to its name, and returns the file.
-func (lc *ListenConfig) bindUnix(s socket, addr *net.UnixAddr) (*socketFile, error) {
-	if err := lc.controls().as(addr.Net, addr.Name, s); err != nil {
+func (lc *ListenConfig) bindUnix(s socket, network, name string) (*socketFile, error) {
+	if err := lc.controls().as(network, name, s); err != nil {
 		return nil, err
 	}
-	return bindFile(s, addr.Name)
+	return bindFile(s, name)
 }
 
 // bindFile binds a socket to its name, and returns the file, which is ours.
