@@ -14,6 +14,27 @@ import (
 // tcpAddr returns a TCP address, never nil.
 func tcpAddr(ap netip.AddrPort) *net.TCPAddr { return dial.TCPAddr(ap) }
 
+// asNet returns the results of a read with the sender as a net.Addr, which is nil for none.
+func asNet[A interface {
+	comparable
+	net.Addr
+}](n int, from A, err error) (int, net.Addr, error) {
+	var none A
+	if from == none {
+		return n, nil, err
+	}
+	return n, from, err
+}
+
+// writeAs sends a datagram to an address of a type, by the socket's method for that, or fails.
+func writeAs[A net.Addr](c *packet, p []byte, to net.Addr, write func([]byte, A) (int, error)) (int, error) {
+	a, ok := to.(A)
+	if !ok {
+		return 0, c.failTo(&sendmsg{dst: to}, errWrongAddress)
+	}
+	return write(p, a)
+}
+
 // tcpEnds is the addresses of a connection as net.Addrs. They are kept, because each error names them.
 type tcpEnds struct{ local, remote net.TCPAddr }
 
@@ -34,16 +55,11 @@ type nameCall = func(k kernel.Kernel, fd int32, sa *sys.Sockaddr) int32
 
 // nameOf returns the address of one end of a socket. T.
 func nameOf(l *loop.Loop, f *fd.FD, ask nameCall) netip.AddrPort {
-	return nameBy(l, &loopStateOf(l).name, f, ask)
+	return nameBy(l, &loopStateOf(l).name, f.Sys(), ask)
 }
 
 // nameBy is nameOf with sa as the memory for the call. G.
-func nameBy(l *loop.Loop, sa *sys.Sockaddr, f *fd.FD, ask nameCall) netip.AddrPort {
-	return addrBy(l, sa, f.Sys(), ask)
-}
-
-// addrBy is nameBy for a descriptor that has no handle yet. G.
-func addrBy(l *loop.Loop, sa *sys.Sockaddr, s int32, ask nameCall) netip.AddrPort {
+func nameBy(l *loop.Loop, sa *sys.Sockaddr, s int32, ask nameCall) netip.AddrPort {
 	if ask(l.Kernel(), s, sa) < 0 {
 		return netip.AddrPort{}
 	}

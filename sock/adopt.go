@@ -91,9 +91,9 @@ func (ac *AdoptConfig) orZero() *AdoptConfig {
 }
 
 // conn adopts a connection.
-func (ac *AdoptConfig) conn(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
-	err = ac.adopt(l, s, (*importedSocket).wantConn, func(e *loop.Loop, a *importedSocket, own bool) error {
-		c = newConn(e, a.fd.Take())
+func (ac *AdoptConfig) conn(l *ringo.Loop, s io.Closer) (*Conn, error) {
+	return adopt(ac, l, s, (*importedSocket).wantConn, func(e *loop.Loop, a *importedSocket) (*Conn, error) {
+		c := newConn(e, a.fd.Take())
 		if unixNetwork(a.network) {
 			c.becomeUnix(unixName(e, c.core.FD(), kernel.Kernel.Getsockname, a.network),
 				unixName(e, c.core.FD(), kernel.Kernel.Getpeername, a.network))
@@ -104,31 +104,23 @@ func (ac *AdoptConfig) conn(l *ringo.Loop, s io.Closer) (c *Conn, err error) {
 		}
 		c.in.resume(c, slices.Clone(ac.Unread))
 		c.in.Fail(a.err)
-		if !own {
-			c.detach()
-		}
-		return nil
+		return c, nil
 	})
-	return c, err
 }
 
 // listener adopts a listener.
-func (ac *AdoptConfig) listener(l *ringo.Loop, s io.Closer) (ln *Listener, err error) {
-	err = ac.adopt(l, s, (*importedSocket).wantListener, func(e *loop.Loop, a *importedSocket, _ bool) (err error) {
+func (ac *AdoptConfig) listener(l *ringo.Loop, s io.Closer) (*Listener, error) {
+	return adopt(ac, l, s, (*importedSocket).wantListener, func(e *loop.Loop, a *importedSocket) (*Listener, error) {
 		if err := ac.Limits.check(); err != nil {
-			return err
+			return nil, err
 		}
 		n := a.fd.Take() // newListener closes it if it fails
-		ln, err = ac.Limits.of(newListener(e, a.network, n, nil, func() {}))
+		ln, err := ac.Limits.of(newListener(e, a.network, n, nil, func() {}))
 		if err == nil && !ac.Exclusive {
 			new(sharedSocket).join(ln)
 		}
-		return err
+		return ln, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return ln, nil
 }
 
 // set adopts a set. If lc is not nil, the socket gets its options.
@@ -180,50 +172,44 @@ func (lc *ListenConfig) relisten(s socket, network string) error {
 }
 
 // packet adopts a socket of UDP.
-func (ac *AdoptConfig) packet(l *ringo.Loop, s io.Closer) (c *PacketConn, err error) {
-	err = ac.adopt(l, s, (*importedSocket).wantUDP, func(e *loop.Loop, a *importedSocket, own bool) error {
+func (ac *AdoptConfig) packet(l *ringo.Loop, s io.Closer) (*PacketConn, error) {
+	return adopt(ac, l, s, wants("udp", "one of UDP or of pings"), func(e *loop.Loop, a *importedSocket) (*PacketConn,
+		error) {
 		local, err := socket{kernel.Host{}, a.fd.Sys()}.addrPort()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		var peer netip.AddrPort
 		if a.connected() {
 			peer = nameOf(e, &a.fd, kernel.Kernel.Getpeername)
 		}
-		c = newPacketConn(e, a.network, a.fd.Take(), local, peer)
+		c := newPacketConn(e, a.network, a.fd.Take(), local, peer)
 		c.out.plainly.Store(a.pings) // the kernel cuts for UDP alone, and sends the whole without a word
-		if !own {
-			c.detach()
-		}
-		return nil
+		return c, nil
 	})
-	return c, err
 }
 
 // unixgram adopts a Unix socket of datagrams.
-func (ac *AdoptConfig) unixgram(l *ringo.Loop, s io.Closer) (c *UnixPacketConn, err error) {
-	err = ac.adopt(l, s, (*importedSocket).wantUnixgram, func(e *loop.Loop, a *importedSocket, own bool) error {
+func (ac *AdoptConfig) unixgram(l *ringo.Loop, s io.Closer) (*UnixPacketConn, error) {
+	return adopt(ac, l, s, wants(unixgram, "a Unix datagram one"), func(e *loop.Loop, a *importedSocket) (
+		*UnixPacketConn, error) {
 		var peer *net.UnixAddr
 		if a.connected() {
 			name := a.unixName(kernel.Kernel.Getpeername)
 			peer = &name
 		}
-		c = newUnixPacketConn(e, a.fd.Sys(), peer, nil)
-		a.fd.Take()
-		if !own {
-			c.detach()
-		}
-		return nil
+		return newUnixPacketConn(e, a.fd.Take(), peer, nil), nil
 	})
-	return c, err
 }
 
-// adopt imports s, checks it by want, and calls make in a task of the loop.
-func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*importedSocket) error,
-	make func(e *loop.Loop, a *importedSocket, own bool) error) error {
+// adopt imports s, checks it by want, and calls make in a task of the loop. What is made for a foreign caller is
+// detached.
+func adopt[H any](ac *AdoptConfig, l *ringo.Loop, s io.Closer, want func(*importedSocket) error,
+	make func(e *loop.Loop, a *importedSocket) (H, error)) (made H, err error) {
+	var none H
 	e := (*loop.Loop)(l)
 	if err := e.World().Passage(); err != nil {
-		return &net.OpError{Op: "adopt", Net: "fd", Err: err}
+		return none, &net.OpError{Op: "adopt", Net: "fd", Err: err}
 	}
 	a, err := ac.importSocket(s)
 	if err == nil && e.Ended() {
@@ -237,13 +223,19 @@ func (ac *AdoptConfig) adopt(l *ringo.Loop, s io.Closer, want func(*importedSock
 	}
 	if err == nil {
 		own := e.IsCurrent()
-		err = onOwner(e, func() error { return make(e, a, own) })
+		err = onOwner(e, func() (err error) {
+			made, err = make(e, a)
+			if h, ok := any(made).(interface{ detach() }); ok && err == nil && !own {
+				h.detach()
+			}
+			return err
+		})
 	}
 	if err != nil {
-		return a.refuse(err)
+		return none, a.refuse(err)
 	}
 	closeOriginal(s)
-	return nil
+	return made, nil
 }
 
 // closeOriginal closes the socket that was adopted. The error of Close says nothing about the socket. The file of a

@@ -58,15 +58,9 @@ func (c *Conn) file() (*os.File, error) {
 			return nil, c.fail("file", err)
 		}
 	}
-	n := c.l.Kernel().Dup(c.core.FD().Sys())
-	if n < 0 {
-		return nil, c.fail("file", callError("fcntl", n))
-	}
-	f, err := kernel.OSFile(n, fmt.Sprintf("%s:%v->%v", c.network(), c.LocalAddr(), c.RemoteAddr()))
-	if err != nil {
-		return nil, c.fail("file", err)
-	}
-	return f, nil
+	f, err := fileFor(c.l.Kernel().Dup(c.core.FD().Sys()),
+		fmt.Sprintf("%s:%v->%v", c.network(), c.LocalAddr(), c.RemoteAddr()))
+	return f, c.failed("file", err)
 }
 
 // disarmed ends what is armed on an input that no caller uses. It fails if there are unread bytes.
@@ -106,20 +100,23 @@ func (ln *Listener) File() (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return passedFile(n, ln.Addr(), ln.fail)
-}
-
-// passedFile makes a file of n, a new descriptor of a listening socket, or the result of the failed call.
-func passedFile(n int32, addr net.Addr, fail func(op string, err error) error) (*os.File, error) {
-	if n < 0 {
-		return nil, fail("file", callError("fcntl", n))
-	}
-	f, err := kernel.OSFile(n, fmt.Sprintf("%s:%v", addr.Network(), addr))
+	f, err := fileFor(n, nameOfFile(ln.Addr()))
 	if err != nil {
-		return nil, fail("file", err)
+		return nil, ln.fail("file", err)
 	}
 	return f, nil
 }
+
+// fileFor makes a file of n, a new descriptor, or the result of the call that was to make one.
+func fileFor(n int32, name string) (*os.File, error) {
+	if err := called("fcntl", n); err != nil {
+		return nil, err
+	}
+	return kernel.OSFile(n, name)
+}
+
+// nameOfFile returns the name of a file of a socket that has one address.
+func nameOfFile(addr net.Addr) string { return fmt.Sprintf("%s:%v", addr.Network(), addr) }
 
 // File is Listener.File for a set whose loops share one socket, as those of ListenConfig.OneSocket, of Unix sockets and
 // of AdoptSet do: a successor listens on it, and gets the peers that wait there. For other sets the error matches
@@ -146,7 +143,11 @@ func (s *ListenerSet) File() (*os.File, error) {
 	case s.first < 0:
 		return nil, fail("file", net.ErrClosed)
 	}
-	return passedFile(s.k.Dup(s.first), s.Addr(), fail)
+	f, err := fileFor(s.k.Dup(s.first), nameOfFile(s.Addr()))
+	if err != nil {
+		return nil, fail("file", err)
+	}
+	return f, nil
 }
 
 // Detach takes the socket out of Ringo. It returns the descriptor, close-on-exec and in non-blocking mode, which the
@@ -260,16 +261,7 @@ func (c *Conn) detachNet() (net.Conn, *detachState, error) {
 	if err := c.core.Check(); err != nil {
 		return nil, nil, c.fail("detach", err)
 	}
-	n := c.l.Kernel().Dup(c.core.FD().Sys())
-	if n < 0 {
-		return nil, nil, c.fail("detach", callError("fcntl", n))
-	}
-	f, err := kernel.OSFile(n, "socket")
-	if err != nil {
-		return nil, nil, c.fail("detach", err)
-	}
-	conn, err := net.FileConn(f) // of a duplicate
-	f.Close()
+	conn, err := netOf(c.l, &c.core, net.FileConn)
 	if err != nil {
 		return nil, nil, c.fail("detach", err)
 	}
@@ -284,6 +276,16 @@ func (c *Conn) detachNet() (net.Conn, *detachState, error) {
 	}
 	c.l.Kernel().Close(p.fd)
 	return conn, p, nil
+}
+
+// netOf makes another handle of a socket, one of package net. by makes it of a file, which it duplicates.
+func netOf[N any](l *loop.Loop, c *handle.Core, by func(*os.File) (N, error)) (made N, err error) {
+	f, err := fileFor(l.Kernel().Dup(c.FD().Sys()), "socket")
+	if err == nil {
+		made, err = by(f)
+		f.Close()
+	}
+	return made, err
 }
 
 // detached is a connection of package net, preceded by the bytes that were read before, and by the error with which it

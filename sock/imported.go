@@ -201,25 +201,14 @@ func (a *importedSocket) wantListener() error {
 	return nil
 }
 
-func (a *importedSocket) wantUDP() error {
-	if a.network != "udp" {
-		return a.other("one of UDP or of pings")
+// wants returns the check for a socket of a network of datagrams.
+func wants(network, want string) func(*importedSocket) error {
+	return func(a *importedSocket) error {
+		if a.network != network {
+			return a.other(want)
+		}
+		return nil
 	}
-	return nil
-}
-
-func (a *importedSocket) wantIP() error {
-	if a.network != "ip" {
-		return a.other("a raw IP one")
-	}
-	return nil
-}
-
-func (a *importedSocket) wantUnixgram() error {
-	if a.network != unixgram {
-		return a.other("a Unix datagram one")
-	}
-	return nil
 }
 
 // refuse closes our descriptor, if we still have it, and leaves the socket as it was.

@@ -279,7 +279,7 @@ func (ln *Listener) judge(s int32, sa *sys.Sockaddr) (a arrival, v verdict, paus
 	m := ln.counts.limits
 	a.fd = s
 	if ln.unix == nil {
-		a.peer = addrBy(ln.l, sa, s, kernel.Kernel.Getpeername)
+		a.peer = nameBy(ln.l, sa, s, kernel.Kernel.Getpeername)
 	}
 	if v, pause = m.admit(a.peer.Addr()); v == refused {
 		ln.refuse(a)

@@ -299,11 +299,11 @@ func (ln *Listener) equip(c *Conn, peer netip.AddrPort, sa *sys.Sockaddr) {
 		return
 	}
 	if c.raddr = peer; ln.counts.limits == nil { // else peer is the address that was counted
-		c.raddr = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getpeername)
+		c.raddr = nameBy(ln.l, sa, c.core.FD().Sys(), kernel.Kernel.Getpeername)
 	}
 	local := ln.addr
 	if local.Addr().IsUnspecified() {
-		local = nameBy(ln.l, sa, c.core.FD(), kernel.Kernel.Getsockname)
+		local = nameBy(ln.l, sa, c.core.FD().Sys(), kernel.Kernel.Getsockname)
 	}
 	c.laddr = ln.local.Load()
 	if c.laddr == nil || c.laddr.AddrPort != local {

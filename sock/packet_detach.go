@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"ringo/internal/dial"
-	"ringo/internal/kernel"
 )
 
 // Detach takes the socket out of Ringo. It returns the descriptor, close-on-exec and in non-blocking mode, which the
@@ -34,16 +33,7 @@ func (c *PacketConn) DetachUDP() (conn *net.UDPConn, unread []Message, err error
 		if err := c.core.Check(); err != nil {
 			return err
 		}
-		n := c.l.Kernel().Dup(c.core.FD().Sys())
-		if n < 0 {
-			return callError("fcntl", n)
-		}
-		f, err := kernel.OSFile(n, "socket")
-		if err != nil {
-			return err
-		}
-		made, err := net.FilePacketConn(f) // of a duplicate
-		f.Close()
+		made, err := netOf(c.l, &c.core, net.FilePacketConn)
 		if err != nil {
 			return err
 		}

@@ -21,24 +21,20 @@ import (
 type IPConn struct{ packet }
 
 // ip adopts a raw IP socket.
-func (ac *AdoptConfig) ip(l *ringo.Loop, s io.Closer) (c *IPConn, err error) {
-	err = ac.adopt(l, s, (*importedSocket).wantIP, func(e *loop.Loop, a *importedSocket, own bool) error {
+func (ac *AdoptConfig) ip(l *ringo.Loop, s io.Closer) (*IPConn, error) {
+	return adopt(ac, l, s, wants("ip", "a raw IP one"), func(e *loop.Loop, a *importedSocket) (*IPConn, error) {
 		name, err := socket{kernel.Host{}, a.fd.Sys()}.name()
 		if err != nil {
-			return err
+			return nil, err
 		}
-		c = new(IPConn)
+		c := new(IPConn)
 		if peer := peerOfIP(s); peer.IsValid() {
 			c.connected, c.peer, c.raddr = true, netip.AddrPortFrom(peer, 0), ipAddr(peer)
 		}
 		c.laddr = ipAddr(name.AddrPort().Addr())
 		c.init(e, a.network, uint32(name.Family()), a.fd.Take())
-		if !own {
-			c.detach()
-		}
-		return nil
+		return c, nil
 	})
-	return c, err
 }
 
 // peerOfIP returns the address that a socket is connected to. The kernel does not report it for a socket without ports,
@@ -60,11 +56,7 @@ func ipAddr(a netip.Addr) *net.IPAddr {
 
 // ReadFrom is ReadFromIP, but returns the sender as a net.Addr. A task parks.
 func (c *IPConn) ReadFrom(p []byte) (int, net.Addr, error) {
-	n, a, err := c.ReadFromIP(p)
-	if a == nil {
-		return n, nil, err
-	}
-	return n, a, err
+	return asNet(c.ReadFromIP(p))
 }
 
 // ReadFromIP reads a datagram into p, without the IPv4 header, which needs room in p nevertheless, and returns the
@@ -106,11 +98,7 @@ func (c *IPConn) ReadMsgIP(b, oob []byte) (n, oobn, flags int, addr *net.IPAddr,
 
 // WriteTo is WriteToIP; addr must be a *net.IPAddr. A task parks.
 func (c *IPConn) WriteTo(p []byte, addr net.Addr) (int, error) {
-	a, ok := addr.(*net.IPAddr)
-	if !ok {
-		return 0, c.failTo(&sendmsg{dst: addr}, errWrongAddress)
-	}
-	return c.WriteToIP(p, a)
+	return writeAs(&c.packet, p, addr, c.WriteToIP)
 }
 
 // WriteToIP is like Write, but to addr, on an unconnected socket.

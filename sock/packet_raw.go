@@ -6,7 +6,6 @@ import (
 	"syscall"
 
 	"ringo/internal/handle"
-	"ringo/internal/kernel"
 )
 
 // SyscallConn gives access to the descriptor, for system calls that there is no method for, as described at
@@ -40,18 +39,12 @@ func (c *packet) File() (*os.File, error) {
 	c.in.single.Store(true)
 	var n int32
 	err := c.core.Control(func(fd uintptr) { n = c.l.Kernel().Dup(int32(fd)) })
-	if err == nil && n < 0 {
-		err = callError("fcntl", n)
+	var f *os.File
+	if err == nil {
+		f, err = fileFor(n, fmt.Sprintf("%s:%v", c.network, c.laddr))
 	}
-	if err != nil {
-		return nil, c.fail("file", err)
-	}
-	f, err := kernel.OSFile(n, fmt.Sprintf("%s:%v", c.network, c.laddr))
-	if err != nil {
-		return nil, c.fail("file", err)
-	}
-	if c.file != nil {
+	if err == nil && c.file != nil {
 		c.file.own(false)
 	}
-	return f, nil
+	return f, c.failed("file", err)
 }

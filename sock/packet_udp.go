@@ -41,11 +41,7 @@ func unmapped(ap netip.AddrPort) netip.AddrPort {
 
 // ReadFrom is like Read, and returns the sender, a *net.UDPAddr. A task parks.
 func (c *PacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
-	n, a, err := c.ReadFromUDP(p)
-	if a == nil {
-		return n, nil, err
-	}
-	return n, a, err
+	return asNet(c.ReadFromUDP(p))
 }
 
 // ReadFromUDP is like Read, and returns the sender. A task parks.
@@ -101,11 +97,7 @@ func (c *PacketConn) ReadMsgUDPAddrPort(b, oob []byte) (n, oobn, flags int, addr
 
 // WriteTo is WriteToUDP; addr must be a *net.UDPAddr. A task parks.
 func (c *PacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
-	a, ok := addr.(*net.UDPAddr)
-	if !ok {
-		return 0, c.failTo(&sendmsg{dst: addr}, errWrongAddress)
-	}
-	return c.WriteToUDP(p, a)
+	return writeAs(&c.packet, p, addr, c.WriteToUDP)
 }
 
 // WriteToUDP is like Write, but to addr, on an unconnected socket. A task parks.

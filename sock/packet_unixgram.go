@@ -125,11 +125,7 @@ func newUnixPacketConn(l *loop.Loop, n int32, peer *net.UnixAddr, file *socketFi
 
 // ReadFrom is like Read, and returns the sender, a *net.UnixAddr, nil if it has no name. A task parks.
 func (c *UnixPacketConn) ReadFrom(p []byte) (int, net.Addr, error) {
-	n, a, err := c.ReadFromUnix(p)
-	if a == nil {
-		return n, nil, err
-	}
-	return n, a, err
+	return asNet(c.ReadFromUnix(p))
 }
 
 // ReadFromUnix is ReadFrom, but returns a *net.UnixAddr. A task parks.
@@ -179,11 +175,7 @@ func (c *UnixPacketConn) sender(d *recvmsg, err error) *net.UnixAddr {
 
 // WriteTo is WriteToUnix; addr must be a *net.UnixAddr. A task parks.
 func (c *UnixPacketConn) WriteTo(p []byte, addr net.Addr) (int, error) {
-	a, ok := addr.(*net.UnixAddr)
-	if !ok {
-		return 0, c.failTo(&sendmsg{dst: addr}, errWrongAddress)
-	}
-	return c.WriteToUnix(p, a)
+	return writeAs(&c.packet, p, addr, c.WriteToUnix)
 }
 
 // WriteToUnix is like Write, but to addr, on an unconnected socket. A task parks.
