@@ -210,23 +210,11 @@ func (ln *Listener) place(s int32) bool {
 
 // send takes a connection to the loop of m, which has been counted for it, or to another if that loop is gone.
 func (m *member) send(s int32) {
-	for to := m; ; {
-		if to.l.Call(func() { to.arrive(s) }) {
-			return
-		}
-		to.stop() // the loop is gone
-		if to = to.pass(s); to == nil {
-			handle.CloseAtOnce(m.l, s)
-			return
-		}
+	if !m.l.Call(func() { m.arrive(s) }) {
+		m.stop() // the loop is gone
+		m.arrived()
+		m.turnAway(m.l, s)
 	}
-}
-
-// pass counts a connection that m can't take for another loop, no longer for m, and returns that one; nil if there is
-// none.
-func (m *member) pass(s int32) *member {
-	m.arrived()
-	return m.of.least(s, m, nil)
 }
 
 // arrived notes that a connection is no longer on its way.
@@ -238,17 +226,11 @@ func (m *member) arrived() {
 
 // arrive takes in a connection that another loop has accepted, on the thread of m's loop.
 func (m *member) arrive(s int32) {
-	ln := m.ln
-	if ln == nil || ln.core.Closing() {
-		if to := m.pass(s); to != nil {
-			to.send(s)
-		} else {
-			handle.CloseAtOnce(m.l, s)
-		}
-		return
+	if m.arrived(); m.ln == nil || m.ln.core.Closing() {
+		m.turnAway(m.l, s)
+	} else {
+		m.ln.takeIn(s)
 	}
-	m.arrived()
-	ln.takeIn(s)
 }
 
 // takeIn queues a connection that another loop has accepted, behind those that were accepted ahead.
@@ -266,11 +248,11 @@ func (ln *Listener) takeIn(s int32) {
 
 // turnAway is for a counted connection that no caller of its listener takes. Another loop gets it, or it is closed.
 func (m *member) turnAway(l *loop.Loop, s int32) {
-	if m == nil {
-		handle.CloseAtOnce(l, s)
-	} else if to := m.of.least(s, m, nil); to != nil {
-		to.send(s)
-	} else {
-		handle.CloseAtOnce(l, s)
+	if m != nil {
+		if to := m.of.least(s, m, nil); to != nil {
+			to.send(s)
+			return
+		}
 	}
+	handle.CloseAtOnce(l, s)
 }

@@ -190,26 +190,17 @@ func (ln *Listener) acceptConn() (*Conn, error) {
 	if err != nil {
 		return ln.acceptLate(err)
 	}
+	var c *Conn
 	var got arrival
-	switch {
-	case !a.Own():
-		c, err := ln.acceptForeign(a)
-		ln.core.Leave(a)
-		if err != nil {
-			return ln.acceptLate(err)
-		}
-		c.core.HasConnected()
-		c.detach()
-		return c, nil
-	default:
-		got, err = ln.acceptHere()
+	if !a.Own() {
+		c, err = ln.acceptForeign(a)
+	} else if got, err = ln.acceptHere(); err == nil {
+		c = ln.accepted(got, true, &loopStateOf(ln.l).name)
 	}
 	ln.core.Leave(a)
 	if err != nil {
 		return ln.acceptLate(err)
 	}
-	c := ln.accepted(got)
-	c.core.HasConnected()
 	return c, nil
 }
 
@@ -276,10 +267,18 @@ func (ln *Listener) refused() error {
 	return callError("accept4", err)
 }
 
-// accepted makes a connection of an accepted descriptor.
-func (ln *Listener) accepted(a arrival) *Conn {
-	c := newConn(ln.l, a.fd)
-	ln.equip(c, a.peer, &loopStateOf(ln.l).name)
+// accepted makes a connection of an accepted descriptor, for a task of the loop or a foreign caller. sa is memory for
+// equip. G.
+func (ln *Listener) accepted(a arrival, own bool, sa *sys.Sockaddr) (c *Conn) {
+	if own {
+		c = newConn(ln.l, a.fd)
+	} else {
+		c = newDetached(ln.l, a.fd)
+	}
+	ln.equip(c, a.peer, sa)
+	if c.core.HasConnected(); !own {
+		c.detach()
+	}
 	return c
 }
 

@@ -85,20 +85,14 @@ func (ln *Listener) takeLast() {
 // acceptLate is AcceptConn for a listener that is closed, or a caller that must not wait.
 func (ln *Listener) acceptLate(err error) (*Conn, error) {
 	got, err := ln.lateFD(err)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, ln.fail("accept", err)
-	case ln.l.IsCurrent():
-		ln.l.ChargeAndYield()
-		c := ln.accepted(got)
-		c.core.HasConnected()
-		return c, nil
 	}
-	c := newDetached(ln.l, got.fd)
-	c.core.HasConnected()
-	ln.equip(c, got.peer, new(sys.Sockaddr))
-	c.detach()
-	return c, nil
+	own := ln.l.IsCurrent()
+	if own {
+		ln.l.ChargeAndYield()
+	}
+	return ln.accepted(got, own, new(sys.Sockaddr)), nil
 }
 
 // lateFD returns the descriptor for acceptLate.

@@ -7,7 +7,7 @@ import (
 
 // acceptForeign is AcceptConn for a foreign caller that has access. It takes a connection that the loop has accepted
 // ahead; otherwise it makes the plain call, and waits for peers as a reader waits for bytes, and for a shortage to
-// pass. The caller has to detach the connection.
+// pass.
 func (ln *Listener) acceptForeign(a handle.Access) (*Conn, error) {
 	got, err := ln.nextForeign(a)
 	switch {
@@ -18,9 +18,7 @@ func (ln *Listener) acceptForeign(a handle.Access) (*Conn, error) {
 		ln.member.turnAway(ln.l, got.fd)
 		return nil, errEnded
 	}
-	c := newDetached(ln.l, got.fd)
-	ln.equip(c, got.peer, &a.Op().Ext.Addr)
-	return c, nil
+	return ln.accepted(got, false, &a.Op().Ext.Addr), nil
 }
 
 // nextForeign returns the next connection's descriptor, once the limits admit it.
