@@ -70,11 +70,8 @@ func (g *Group) Go(fn func() error) {
 	g.start(l, fn)
 }
 
-// groupRoom is a Group as the Waiter of a task that waits in Go.
+// groupRoom is a Group as what a task in Go waits for.
 type groupRoom Group
-
-// CancelWait makes the task go on waiting: a cancel does not end the wait.
-func (r *groupRoom) CancelWait(t *loop.Task) { t.WaitOn(r) }
 
 // DescribeWait names the call.
 func (r *groupRoom) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "Group.Go" }
@@ -105,7 +102,7 @@ func (g *Group) start(l *loop.Loop, fn func() error) {
 			m.err = fn()
 		}
 	}
-	m.task = l.GoThen(run, func(end error) { g.ended(m, end) })
+	m.task = l.Go(run).Then(func(end error) { g.ended(m, end) })
 	g.tasks = append(g.tasks, m)
 	if g.err != nil && g.cancel == nil {
 		m.task.Cancel()

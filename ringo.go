@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/internal/rt/code"
 	"ringo/internal/sys"
@@ -198,7 +199,7 @@ func (l *Loop) Offload(fn func(ctx context.Context) error) error {
 func (l *Loop) Compute(fn func(ctx context.Context) error) error {
 	e := l.task("Loop.Compute")
 	wantFunc(fn != nil, "Loop.Compute")
-	return e.Compute(fn)
+	return e.OffloadIn(lane.Compute, fn)
 }
 
 // Index returns the loop's number in its Run, from 0. Any goroutine may call it.

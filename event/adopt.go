@@ -70,9 +70,7 @@ func (c *Conn) Detach() (*sock.Conn, error) {
 	}
 	for c.state != closed {
 		o.waiter = e.l.Task()
-		e.l.Shield()
 		e.l.Park((*parting)(o))
-		e.l.Unshield()
 	}
 	if !o.parted {
 		return nil, c.opError("detach", net.ErrClosed)
@@ -85,11 +83,11 @@ func (o *output) sendsFile() bool {
 	return slices.ContainsFunc(o.pieces[o.first:], func(p piece) bool { return p.file != nil })
 }
 
-// parting is an output as what a task in Detach waits for; no cancel ends that wait.
+// parting is an output as what a task in Detach waits for.
 type parting output
 
-// CancelWait makes the task wait on.
-func (p *parting) CancelWait(t *loop.Task) { t.WaitOn(p) }
+// DescribeWait names the call.
+func (p *parting) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "event.Conn.Detach" }
 
 // pack moves the unsent bytes into the parts, and calls the functions of WriteThen that lent them.
 func (o *output) pack() {

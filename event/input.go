@@ -106,7 +106,7 @@ func (c *Conn) read() {
 			continue
 		case b == nil && c.flags&taking != 0: // a copy of some of the rest
 			budget--
-		case b != nil && b.Pool() == c.e.l.Large():
+		case b != nil && b.Pool() == c.e.l.Buffers().Large:
 			budget -= largePieces * pieceCost
 		default:
 			budget -= pieceCost

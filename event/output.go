@@ -87,8 +87,8 @@ func (c *Conn) WriteThen(p []byte, then func(error)) error {
 // from Conn.Keep, are sent without a copy.
 func (c *Conn) WriteLease(lease buf.Lease) error {
 	e := c.here("Conn.WriteLease")
-	large := bufs.Lease(lease).From(e.l.Large()) // not accepted, but sent at once, so that it stays warm
-	if !large && !bufs.Lease(lease).From(e.l.Ring()) && !bufs.Lease(lease).From(e.l.Plain()) {
+	large := bufs.Lease(lease).From(e.l.Buffers().Large) // not accepted, but sent at once, so that it stays warm
+	if !e.l.Buffers().Lent(bufs.Lease(lease)) {
 		defer lease.Release()
 		return c.Write(lease.Bytes())
 	}

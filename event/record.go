@@ -39,7 +39,7 @@ func (c *Conn) receiveRecord() *bufs.Buffer {
 		c.in.End(true, 0)
 		return nil
 	}
-	b := e.l.Plain().Take()
+	b := e.l.Buffers().Plain.Take()
 	if b == nil {
 		return nil
 	}

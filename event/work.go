@@ -28,10 +28,10 @@ func Go[T any](l *Loop, fn func() (T, error), then func(T, error)) *Work {
 		return w
 	}
 	l.begin(&w.activity, w)
-	w.task = l.l.GoThen(func() {
+	w.task = l.l.Go(func() {
 		v, failed := fn()
 		got, err = v, failed
-	}, func(error) { l.push(w) })
+	}).Then(func(error) { l.push(w) })
 	return w
 }
 

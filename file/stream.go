@@ -126,7 +126,7 @@ func (s *stream) room(b *block) {
 func (b *block) submit() {
 	b.inFlight = true
 	if l, _ := loop.Current(); l != nil {
-		l.StartHeir(b)
+		l.Start(l.Inherited().To(b))
 		return
 	}
 	go b.run()

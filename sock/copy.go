@@ -184,7 +184,7 @@ func (c *Conn) copyOne(to relay.Sink) (n int64, full bool, err error) {
 		return 0, false, c.readFailed(-sys.ENOBUFS)
 	}
 	room := len(b.Mem()) - (b.End - b.Off)
-	full = room == 0 || b.Pool() == c.l.Large() && room < c.l.Config().BufferSize // it is over 4 times as large
+	full = room == 0 || b.Pool() == c.l.Buffers().Large && room < c.l.Config().BufferSize // it is over 4 times as large
 	var k int
 	if d, ok := to.(*end); ok && d.l == c.l && !(*Conn)(d).records() {
 		k, err = (*Conn)(d).writeBuffer(b, c) // as writeElsewhere, with one call less on the stack

@@ -219,7 +219,7 @@ func (c *Conn) writeBuffer(b *bufs.Buffer, src *Conn) (int, error) {
 		b.Pool().Put(b)
 		c.core.Leave(a)
 		return n, nil
-	case b.Pool() == c.l.Large(): // sent at once, so that it stays warm
+	case b.Pool() == c.l.Buffers().Large: // sent at once, so that it stays warm
 	case !src.in.Any() && c.acceptsBuffer(n): // a copy in bulk must stop when the socket is full
 		c.core.AcceptBuffer(b)
 		c.core.Leave(a)

@@ -125,11 +125,9 @@ func (p *Packet) ReplyMsg(b, oob []byte) error {
 	return err
 }
 
-// replying is a Packet as what a task in Reply waits for.
+// replying is a Packet as what a task in Reply waits for. No cancel ends that wait, because the sender still uses the
+// task's memory.
 type replying Packet
-
-// CancelWait makes the task wait on, because the sender still uses its memory.
-func (w *replying) CancelWait(t *loop.Task) { t.WaitOn(w) }
 
 // DescribeWait says that the task writes, and to whom.
 func (w *replying) DescribeWait(_ *loop.Task, d *loop.Wait) {
@@ -262,16 +260,13 @@ func passing(err error) bool {
 	return ofPeer(posix.Result(e)) || e == posix.ECONNREFUSED || e == posix.EMSGSIZE
 }
 
-// wait parks the reader until a call of the handler returns.
+// wait parks the reader until a call of the handler returns. No cancel ends that wait, because the handlers' tasks use
+// the reader's memory. At a Run's end these are cancelled, too.
 func (s *packetServer) wait() {
 	s.waiter = s.l.Task()
 	s.l.Park(s)
 	s.waiter = nil
 }
-
-// CancelWait makes the reader wait on, because the handlers' tasks use its memory. At a Run's end these are cancelled,
-// too.
-func (s *packetServer) CancelWait(t *loop.Task) { t.WaitOn(s) }
 
 // DescribeWait says that the task waits for the handler.
 func (s *packetServer) DescribeWait(_ *loop.Task, d *loop.Wait) { d.Op = "the handler of packets" }
@@ -305,11 +300,7 @@ func (s *packetServer) begin(n int) {
 	for i := range n {
 		p, m := s.next[i], &s.in[i]
 		p.Bytes, p.OOB, p.Addr, p.Flags = p.mem[0][:m.N], p.oob[:m.NN], m.Addr, m.Flags
-		if s.gives.HasClass() {
-			s.l.StartAs((*packetTask)(p), s.gives)
-			continue
-		}
-		s.l.Start((*packetTask)(p))
+		s.l.Start(s.gives.ClassTo((*packetTask)(p)))
 	}
 	s.running += n
 	s.left -= boolInt(s.l.Draining()) * n

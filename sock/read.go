@@ -121,7 +121,7 @@ func (c *Conn) nextBuffer() *bufs.Buffer {
 	if len(in.Mem()) == 0 {
 		return in.Pop()
 	}
-	b := c.l.Plain().Take()
+	b := c.l.Buffers().Plain.Take()
 	if b == nil {
 		return nil
 	}

@@ -127,7 +127,7 @@ func (c *Conn) sendCached(f *fileSource, file *fd.FD) (n int, more bool, err err
 	if f.most == 0 {
 		return 0, false, nil
 	}
-	b := c.l.Plain().Take()
+	b := c.l.Buffers().Plain.Take()
 	if b == nil {
 		return 0, true, nil
 	}

@@ -105,7 +105,7 @@ func (ln *Listener) startEach(serve func(c *Conn)) error {
 			return err
 		}
 		c.serve.conn = serve
-		c.l.StartHeir((*connTask)(c))
+		c.l.Start(c.l.Inherited().To((*connTask)(c)))
 	}
 }
 

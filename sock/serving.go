@@ -160,11 +160,7 @@ func (c *Conn) leaveServer() error {
 
 func (s *serving) start(c *Conn) {
 	s.running = true
-	if gives := &s.by.gives; gives.HasClass() {
-		c.l.StartAs((*requestTask)(c), *gives)
-		return
-	}
-	c.l.Start((*requestTask)(c))
+	c.l.Start(s.by.gives.ClassTo((*requestTask)(c)))
 }
 
 // expired is called when the read deadline passes while no task reads.

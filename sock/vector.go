@@ -163,7 +163,7 @@ func (c *Conn) sendV(v *vector) (n int, err error) {
 // Any goroutine may call it, and waits as in package net; a task parks.
 func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 	p := b.Bytes()
-	if !c.l.IsCurrent() || c.records() || !c.isLoops(bufs.Lease(b)) {
+	if !c.l.IsCurrent() || c.records() || !c.l.Buffers().Lent(bufs.Lease(b)) {
 		defer b.Release() // even if the caller's task ends in Write
 		return c.Write(p)
 	}
@@ -178,7 +178,7 @@ func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 	case c.accept(p): // a copy costs less than a buffer that others can't use
 		b.Release()
 		return len(p), nil
-	case bufs.Lease(b).From(c.l.Large()): // sent at once, so that it stays warm
+	case bufs.Lease(b).From(c.l.Buffers().Large): // sent at once, so that it stays warm
 	case c.acceptsBuffer(len(p)):
 		c.core.AcceptBuffer(bufs.Lease(b).Take())
 		return len(p), nil
@@ -197,11 +197,6 @@ func (c *Conn) WriteLease(b buf.Lease) (int, error) {
 		n, err = c.writeLeft(b, n)
 	}
 	return n, c.failed("write", err)
-}
-
-// isLoops reports whether a lease is for one of the loop's buffers.
-func (c *Conn) isLoops(b bufs.Lease) bool {
-	return b.From(c.l.Ring()) || b.From(c.l.Plain()) || b.From(c.l.Large())
 }
 
 // writeLeft copies the rest of a lease, and writes the copy. It is apart so that a connection whose peer is never slow

@@ -35,7 +35,7 @@ func (s *serving) drains() (stop func()) {
 	unwatch := s.l.OnDrain(func() {
 		s.drain()
 		s.endRest(s.l.Now().Add(-patience))
-		timer = s.l.AfterFunc((*loop.Loop)(s.l).WithinGrace(patience), func() {
+		timer = s.l.AfterFunc((*loop.Loop)(s.l).Set().WithinGrace(patience), func() {
 			s.late = true
 			s.endRest(s.l.Now())
 		})

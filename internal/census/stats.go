@@ -14,7 +14,8 @@ var kindWords = [loop.Kinds]string{"conn", "listener", "packet", "pollable"}
 func (r *Record) snapshot() stats.Loop {
 	l := r.l
 	c, z := l.Look().Counts(), l.Look().Sizes()
-	ring, plain, large := l.Ring(), l.Plain(), l.Large()
+	pools := l.Buffers()
+	ring, plain, large := pools.Ring, pools.Plain, pools.Large
 	s := stats.Loop{
 		Turns: c.Turns, Parks: c.Parks, Yields: c.Yields, Mails: c.Mails, Stalls: r.stalls, Backoffs: c.Backoffs,
 		InTasks: c.InTasks, InKernel: c.InKernel, Spinning: c.Spinning, Delays: c.Delays,

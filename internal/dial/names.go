@@ -73,7 +73,7 @@ func Beside(l *loop.Loop, plain bool, end time.Time, fn func(context.Context) er
 	if l.World().Names() != nil {
 		return fn(context.WithValue(l.Context(), worldKey{}, l))
 	}
-	return l.OffloadAs(nil, end, lane.Names, func(ctx context.Context) error {
+	return l.OffloadAs(loop.As{By: end}, lane.Names, func(ctx context.Context) error {
 		if !end.IsZero() {
 			var cancel context.CancelFunc
 			ctx, cancel = context.WithDeadline(ctx, end)

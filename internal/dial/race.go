@@ -161,12 +161,12 @@ func (r *Race) look(f family) {
 	var addrs []netip.Addr
 	var err error
 	var t *loop.Task
-	t = r.Loop.GoThen(func() {
+	t = r.Loop.Go(func() {
 		err = Beside(r.Loop, false, r.End, func(ctx context.Context) (err error) {
 			addrs, err = r.Lookup(ctx, network, r.Host)
 			return err
 		})
-	}, func(end error) {
+	}).Then(func(end error) {
 		if end != nil {
 			err = end // the resolver has panicked, or has ended its goroutine
 		}
@@ -246,7 +246,7 @@ func (r *Race) begin() {
 	r.next = r.Loop.After(r.delay())
 	r.running = append(r.running, a)
 	var err error
-	a.task = r.Loop.GoThen(func() {
+	a.task = r.Loop.Go(func() {
 		var c io.Closer
 		c, err = r.Connect(ap, end)
 		if err == nil && (r.won != nil || r.over) {
@@ -254,7 +254,7 @@ func (r *Race) begin() {
 		} else if err == nil {
 			r.won = c
 		}
-	}, func(end error) {
+	}).Then(func(end error) {
 		switch {
 		case end != nil: // the caller's Control has panicked, or has ended the task
 			err = Error(r.Network, TCPAddr(ap), end)

@@ -140,7 +140,7 @@ func (c *Core) BeginClose() {
 // at Settled. It reports false, and begins nothing, while a copy has bytes in hand: see AwaitCopy. If the copy's own
 // task calls it, it does not wait for those bytes, which are lost.
 func (c *Core) BeginCloseKeepFD() bool {
-	if n := c.copier(); n != 0 && n != c.l.TaskNumber() {
+	if n := c.copier(); n != 0 && n != c.l.Task().Number() {
 		return false
 	}
 	if f := c.foreign.Load(); f != nil && !f.beginCloseBetweenCopies() {

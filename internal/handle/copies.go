@@ -12,7 +12,7 @@ import (
 // the connection elsewhere does wait.
 
 // BeginCopy records that the caller, a task of the loop with access to the input, has bytes in hand.
-func (c *Core) BeginCopy() { c.setCopier(c.l.TaskNumber()) }
+func (c *Core) BeginCopy() { c.setCopier(c.l.Task().Number()) }
 
 // setCopier stores the number of the task that has bytes in hand, half of it in each direction, where there is room.
 func (c *Core) setCopier(number uint32) {

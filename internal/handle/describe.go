@@ -56,11 +56,8 @@ func (f *flushing) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	d.Op = "flush"
 }
 
-// quiescing is the core as the Waiter of a task in Quiesce. No cancel ends that wait.
+// quiescing is the core as what a task in Quiesce waits for.
 type quiescing Core
-
-// CancelWait makes the task go on waiting.
-func (q *quiescing) CancelWait(t *loop.Task) { t.WaitOn(q) }
 
 // DescribeWait describes the handover of the input.
 func (q *quiescing) DescribeWait(_ *loop.Task, d *loop.Wait) {
@@ -68,11 +65,8 @@ func (q *quiescing) DescribeWait(_ *loop.Task, d *loop.Wait) {
 	d.Details = "to hand it over"
 }
 
-// closingWait is the core as the Waiter of a task in AwaitClosed. No cancel ends that wait.
+// closingWait is the core as what a task in AwaitClosed waits for.
 type closingWait Core
-
-// CancelWait makes the task go on waiting.
-func (w *closingWait) CancelWait(t *loop.Task) { t.WaitOn(w) }
 
 // DescribeWait describes the close.
 func (w *closingWait) DescribeWait(_ *loop.Task, d *loop.Wait) {

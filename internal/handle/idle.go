@@ -22,7 +22,7 @@ const (
 
 // SilentMax is how long a peer that has connected may take in a drain to send something, or to send the rest: as long
 // as package net/http gives it, and half of Grace at most.
-func SilentMax(l *loop.Loop) time.Duration { return l.WithinGrace(5 * time.Second) }
+func SilentMax(l *loop.Loop) time.Duration { return l.Set().WithinGrace(5 * time.Second) }
 
 // patience says whether SilentMax has begun or ended for a handle's peer.
 type patience uint8

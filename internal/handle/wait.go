@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"time"
 
 	"ringo/internal/lane"
 	"ringo/internal/loop"
@@ -192,7 +191,7 @@ func (f *foreign) inPlace(l *loop.Loop, h *half, fn func() error) error {
 	if !l.World().Beside() {
 		return fn()
 	}
-	err := l.OffloadAs((*foreignWait)(h), time.Time{}, lane.StandIns, func(ctx context.Context) error {
+	err := l.OffloadAs(loop.As{Wait: (*foreignWait)(h)}, lane.StandIns, func(ctx context.Context) error {
 		defer f.interruptible(ctx, h)()
 		h.mayBlock = true // until fn returns
 		err := fn()

@@ -311,8 +311,8 @@ type awaited struct {
 	task *loop.Task
 }
 
-func (h *awaited) Drain()                  {}
-func (h *awaited) CancelWait(t *loop.Task) { t.WaitOn(h) }
+func (h *awaited) Drain()                              {}
+func (h *awaited) DescribeWait(*loop.Task, *loop.Wait) {}
 
 func (h *awaited) Abandon() {
 	h.l.Handles().Unregister(&h.Handle)

@@ -88,9 +88,9 @@ func (l *Loop) begin() {
 	l.tick()
 	if l.spin.found {
 		l.spin.found = false
-		l.account(&l.counts.Spinning)
+		l.clock.account(&l.counts.Spinning)
 	} else {
-		l.account(&l.counts.InKernel)
+		l.clock.account(&l.counts.InKernel)
 	}
 	l.turn.begin(l.clock.now)
 	if l.observer != nil {
@@ -105,14 +105,14 @@ func (l *Loop) begin() {
 func (l *Loop) end() {
 	l.counts.Turns++
 	l.tick()
-	l.account(&l.counts.InTasks)
+	l.clock.account(&l.counts.InTasks)
 	if l.observer != nil {
 		l.observer.TurnEnds(time.Duration(l.clock.now - l.turn.began))
 	}
 }
 
 // account adds the time since the last call to one of the loop's accounts.
-func (l *Loop) account(to *time.Duration) {
-	*to += time.Duration(l.clock.now - l.clock.accounted)
-	l.clock.accounted = l.clock.now
+func (c *loopClock) account(to *time.Duration) {
+	*to += time.Duration(c.now - c.accounted)
+	c.accounted = c.now
 }

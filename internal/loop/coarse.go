@@ -7,7 +7,7 @@ type Coarse uint32
 const coarseShift = 24
 
 // coarsely returns the time of the turn.
-func (l *Loop) coarsely() Coarse { return Coarse(l.clock.now >> coarseShift) }
+func (c *loopClock) coarsely() Coarse { return Coarse(c.now >> coarseShift) }
 
 // Age returns the nanoseconds from c to now.
 func (c Coarse) Age(now int64) int64 { return int64(Coarse(now>>coarseShift)-c) << coarseShift }

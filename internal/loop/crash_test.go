@@ -41,7 +41,7 @@ func init() {
 	// A panic where only a mistake of ours could be: in the engine, as a task ends.
 	children["crash"] = func(cfg *loop.Config) {
 		loop.Run(context.Background(), cfg, func(l *loop.Loop) error {
-			l.GoThen(func() {}, func(error) { panic("a mistake of the engine's") })
+			l.Go(func() {}).Then(func(error) { panic("a mistake of the engine's") })
 			return nil
 		})
 	}

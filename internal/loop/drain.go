@@ -56,7 +56,7 @@ const (
 // OnDrain starts fn as a task of l when the drain begins, or soon, if it has begun. The task inherits from the caller.
 // stop keeps fn from starting, and reports whether it was in time. G.
 func (l *Loop) OnDrain(fn func()) (stop func() bool) {
-	d := &drainTask{l: l, job: inheriting(jobFunc(fn), l.Inherited())}
+	d := &drainTask{l: l, job: l.Inherited().To(jobFunc(fn))}
 	if l.IsCurrent() {
 		d.register()
 	} else {

@@ -23,7 +23,7 @@ func Parked(t *Task) bool { return t.w != nil && t.w.sp != 0 }
 
 // Kept is what the loop keeps for the next burst, and what it has in use. For tasks.
 func Kept(l *Loop) (workers, slots, buffers int) {
-	return len(l.workers.all), l.ops.slab.Kept(), l.pools.plain.Available()
+	return len(l.workers.all), l.ops.slab.Kept(), l.pools.Plain.Available()
 }
 
 // SetIdleAfter has the idlers that begin look once in so long.

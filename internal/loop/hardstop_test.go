@@ -176,7 +176,7 @@ func TestHardStopAwaitsEnds(t *testing.T) {
 				go func() {
 					result <- runContext(t, ctx, cfg, func(l *loop.Loop) error {
 						for _, gate := range gates {
-							l.GoThen(func() {
+							l.Go(func() {
 								l.Offload(func(context.Context) error {
 									if begun.Add(1) == int64(c.tasks) {
 										cancel()
@@ -184,7 +184,7 @@ func TestHardStopAwaitsEnds(t *testing.T) {
 									<-gate
 									return nil
 								})
-							}, func(err error) { ended <- err })
+							}).Then(func(err error) { ended <- err })
 						}
 						return nil
 					})
@@ -273,11 +273,11 @@ func TestHardStopAfterALongTurn(t *testing.T) {
 		ended, result := make(chan error, 1), make(chan error, 1)
 		go func() {
 			result <- runContext(t, ctx, cfg, func(l *loop.Loop) error {
-				l.GoThen(func() {
+				l.Go(func() {
 					l.Sleep(1000 * time.Hour)
 					<-turn
 					w.passed.Add(int64(50 * minutes))
-				}, func(err error) { ended <- err })
+				}).Then(func(err error) { ended <- err })
 				l.Go(func() {
 					l.Offload(func(context.Context) error { cancel(); <-gate; return nil })
 				})

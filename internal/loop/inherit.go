@@ -43,8 +43,13 @@ func inheritedFrom(t *Task) Inherited {
 // None reports whether there is nothing to inherit.
 func (i Inherited) None() bool { return i.labels.None() && i.values == nil && i.class == nil }
 
-// HasClass reports whether there is a class. A job gets a class from StartAs only: Inherit comes too late for that.
-func (i *Inherited) HasClass() bool { return i.class != nil }
+// ClassTo is To for a job that calls Inherit itself: only a class has to be known before the job begins.
+func (i *Inherited) ClassTo(j Job) Job {
+	if i.class == nil {
+		return j
+	}
+	return &heir{j, *i}
+}
 
 // Inherit gives the running task, which has just begun, the labels and values of its starter. T.
 func (l *Loop) Inherit(i Inherited) {
@@ -52,8 +57,8 @@ func (l *Loop) Inherit(i Inherited) {
 	l.cur.keep(i.values)
 }
 
-// inheriting wraps j in a job that inherits i, if there is anything to inherit.
-func inheriting(j Job, i Inherited) Job {
+// To returns j as a job that inherits i.
+func (i Inherited) To(j Job) Job {
 	if i.None() {
 		return j
 	}

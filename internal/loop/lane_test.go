@@ -84,12 +84,12 @@ func TestOffloadBy(t *testing.T) {
 	if err := run(t, cfg, func(l *loop.Loop) error {
 		soon := time.Now().Add(time.Millisecond)
 		first := l.Go(func() {
-			if err := l.OffloadAs(nil, soon, lane.Offload, holdASlot(release)); err != nil {
+			if err := l.OffloadAs(loop.As{By: soon}, lane.Offload, holdASlot(release)); err != nil {
 				t.Errorf("the call that has a slot: %v", err)
 			}
 		})
 		l.Sleep(0)
-		err := l.OffloadAs(nil, soon, lane.Offload, func(context.Context) error {
+		err := l.OffloadAs(loop.As{By: soon}, lane.Offload, func(context.Context) error {
 			t.Error("a late call began")
 			return nil
 		})

@@ -81,7 +81,7 @@ func (e *life) open() error {
 	l.pools.open(c, &l.mark)
 	l.thread.g = gmark.Current()
 	drv, err := c.Open(driver.Config{
-		Loop: l.index, Slab: l.ops.slab, Outbox: &l.out.Outbox, Entries: c.Entries, Ring: l.pools.ring,
+		Loop: l.index, Slab: l.ops.slab, Outbox: &l.out.Outbox, Entries: c.Entries, Ring: l.pools.Ring,
 		Now: l.set.elapsed, SQPoll: c.SQPoll,
 	})
 	if err != nil {
@@ -146,13 +146,13 @@ func (e *life) mayEnd() bool {
 	if !s.together.Load() || e.stopping || e.killed {
 		return true
 	}
-	e.starts.Store(e.l.hasTaken())
+	e.starts.Store(e.hasTaken())
 	e.rests.Add(1)
 	switch all, none := s.rests(); {
 	case !all:
 		return false
 	case !none:
-		return e.l.hasStarts()
+		return e.hasStarts()
 	}
 	for _, l := range s.loops {
 		if l != e.l {
@@ -181,7 +181,7 @@ func (e *life) cancelAll() {
 	e.drain() // again, if it was said before: now it is the last word
 	for _, w := range append([]*worker(nil), e.l.workers.all...) {
 		if w.task != nil {
-			e.l.cancelTask(w.task)
+			w.task.cancel()
 		}
 	}
 }
@@ -190,7 +190,7 @@ func (e *life) cancelAll() {
 func (e *life) cancelBackground() {
 	for _, w := range append([]*worker(nil), e.l.workers.all...) {
 		if t := w.task; t != nil && t.Background() {
-			e.l.cancelTask(t)
+			t.cancel()
 		}
 	}
 }
@@ -202,7 +202,7 @@ func (e *life) close() {
 	e.l.inbox.refuse()
 	e.end()
 	e.l.out.giveBack()
-	e.l.pools = buffers{} // a program that keeps the Loop, or a handle of it, must not keep these
+	e.l.pools = Buffers{} // a program that keeps the Loop, or a handle of it, must not keep these
 }
 
 // abort ends a loop whose driver died while tasks were left. They are not resumed, and their coroutines are lost, but
@@ -324,14 +324,23 @@ const diskMax = time.Minute
 // deadPause is how long a loop whose driver has died sleeps before it looks for mail again.
 const deadPause = time.Millisecond
 
-// buffers are a loop's pools of buffers.
-type buffers struct{ ring, plain, large *bufs.Pool }
+// Buffers are a loop's pools of buffers. They are nil once the loop has ended.
+type Buffers struct {
+	Ring  *bufs.Pool // for the kernel to fill
+	Plain *bufs.Pool // for reads at readiness
+	Large *bufs.Pool // for reads at readiness that expect much
+}
 
-func (b *buffers) open(c *Config, mark *gmark.Mark) {
+// Lent reports whether a lease is of one of these buffers.
+func (b *Buffers) Lent(lease bufs.Lease) bool {
+	return lease.From(b.Ring) || lease.From(b.Plain) || lease.From(b.Large)
+}
+
+func (b *Buffers) open(c *Config, mark *gmark.Mark) {
 	size := c.BufferSize
-	b.ring = bufs.NewRingPool(c.Buffers, ringTarget, size, mark)
-	b.plain = bufs.NewPool(plainMax, plainWarm, size+size/plainSpare, mark)
-	b.large = bufs.NewPool(plainMax, largeWarm, largeTimes*size+size/plainSpare, mark)
+	b.Ring = bufs.NewRingPool(c.Buffers, ringTarget, size, mark)
+	b.Plain = bufs.NewPool(plainMax, plainWarm, size+size/plainSpare, mark)
+	b.Large = bufs.NewPool(plainMax, largeWarm, largeTimes*size+size/plainSpare, mark)
 }
 
 const (

@@ -32,7 +32,7 @@ type limit struct {
 // WithTimeout calls fn, and makes the waits in it fail from d on, as a cancel does, but only until fn returns. T, may
 // park.
 func (l *Loop) WithTimeout(d time.Duration, fn func() error) error {
-	b := l.takeLimit()
+	b := l.kept.limits.get()
 	b.begin(l, d)
 	defer b.end()
 	return fn()
@@ -43,18 +43,10 @@ func (l *Loop) WithContext(ctx context.Context, fn func() error) error {
 	if ctx == nil || l.cur.isIn(ctx) {
 		return fn()
 	}
-	b := l.takeLimit()
+	b := l.kept.limits.get()
 	b.beginContext(l, ctx)
 	defer b.end()
 	return fn()
-}
-
-// takeLimit returns an unused limit, or a new one.
-func (l *Loop) takeLimit() *limit {
-	if b := l.kept.limits.get(); b != nil {
-		return b
-	}
-	return new(limit)
 }
 
 func (b *limit) begin(l *Loop, d time.Duration) {

@@ -247,17 +247,14 @@ func (t *Task) until(at int64) int64 {
 
 // describe fills in what a parked task waits for.
 func (t *Task) describe(d *Wait) {
-	if w, ok := t.waits.(Describer); ok {
-		w.DescribeWait(t, d)
+	if t.waits != nil {
+		t.waits.DescribeWait(t, d)
 	}
 }
 
-// Waits returns what a parked task waits for. Its Op is empty if the task was made ready, or the Waiter does not say.
+// Waits returns what a parked task waits for. Its Op is empty if the task was made ready.
 func (t *Task) Waits() Wait {
 	w := NoWait
-	if _, yields := t.waits.(*yielding); yields {
-		w.Op = "Yield"
-	}
 	t.describe(&w)
 	return w
 }
@@ -273,7 +270,8 @@ func (t *Task) Name() string {
 // Coroutine returns the worker of a task that has begun, as an identity, and its g.
 func (t *Task) Coroutine() (worker any, g gmark.G) { return t.w, t.w.g }
 
-// Number, Code and Age are for a task that has begun. Age is by the clock of the loop's turns.
+// Number, Code and Age are for a task that has begun. The loop gives four billion other tasks a number before it uses
+// one again. Age is by the clock of the loop's turns.
 func (t *Task) Number() uint32     { return t.w.id }
 func (t *Task) Code() code.Func    { return t.w.code }
 func (t *Task) Age() time.Duration { return time.Duration(t.w.began.Age(t.l.clock.now)) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"runtime"
 
-	"ringo/internal/bufs"
 	"ringo/internal/driver"
 	"ringo/internal/fd"
 	"ringo/internal/kernel"
@@ -30,7 +29,7 @@ type Loop struct {
 	thread thread
 
 	// No field is exported: a program that has a ringo.Loop could name an exported one.
-	pools buffers
+	pools Buffers
 
 	mark    gmark.Mark
 	cur     *Task
@@ -82,14 +81,8 @@ type Above struct {
 	EachTurn func()
 }
 
-// Ring returns the pool of buffers that the kernel may fill.
-func (l *Loop) Ring() *bufs.Pool { return l.pools.ring }
-
-// Plain returns the pool of buffers for reads at readiness.
-func (l *Loop) Plain() *bufs.Pool { return l.pools.plain }
-
-// Large returns the pool of larger buffers, for reads at readiness that expect much.
-func (l *Loop) Large() *bufs.Pool { return l.pools.large }
+// Buffers returns the loop's pools of buffers.
+func (l *Loop) Buffers() *Buffers { return &l.pools }
 
 // Above returns what the packages above keep for the loop.
 func (l *Loop) Above() *Above { return &l.above }
@@ -115,9 +108,6 @@ func (l *Loop) unmade() bool { return l == nil || l.set == nil }
 // Task returns the running task. T.
 func (l *Loop) Task() *Task { return l.cur }
 
-// TaskNumber returns the number of the running task. The loop reuses it only after four billion other tasks. T.
-func (l *Loop) TaskNumber() uint32 { return l.cur.w.id }
-
 // Canceled reports whether the running task's waits fail: the task was cancelled, or is in a WithTimeout or
 // WithContext that is over, and is not shielded from that. Cause says which. T.
 func (l *Loop) Canceled() bool { return (l.cur.canceled || l.cur.expired) && l.cur.shield == 0 }
@@ -133,11 +123,11 @@ func (l *Loop) Shield() { l.cur.shield++ }
 func (l *Loop) Unshield() { l.cur.shield-- }
 
 // Park gives the thread away until some code makes the running task ready, which must happen exactly once. A cancel or
-// a timeout calls w.CancelWait, unless w is nil. T.
-func (l *Loop) Park(w Waiter) {
+// a timeout calls w.CancelWait, if w is a Waiter. T.
+func (l *Loop) Park(w Describer) {
 	t := l.cur
 	t.waits = w
-	t.w.sp, t.w.since = gmark.SP(), l.coarsely()
+	t.w.sp, t.w.since = gmark.SP(), l.clock.coarsely()
 	l.counts.Parks++
 	if l.seen {
 		t.parkSeen()
@@ -166,13 +156,13 @@ func (l *Loop) Ready(t *Task) {
 	l.ready.push(item{task: t}) // enqueue by hand, as the compiler does not inline that
 }
 
-// ReadyFrom is Ready for any goroutine. G.
-func (l *Loop) ReadyFrom(t *Task) {
-	if l.IsCurrent() {
-		l.Ready(t)
+// ready is Ready for any goroutine. G.
+func (t *Task) ready() {
+	if t.l.IsCurrent() {
+		t.l.Ready(t)
 		return
 	}
-	l.send(message{kind: msgReady, task: t})
+	t.l.send(message{kind: msgReady, task: t})
 }
 
 // Do runs an op, waits for it, and returns the result of its last completion. It returns -ECANCELED at once if the
@@ -192,8 +182,8 @@ func (l *Loop) Do(o *op.Op) int32 {
 	return t.res
 }
 
-// Start runs a job as a task, in this turn or the next, but never before Start returns. The job has no labels unless
-// it sets them itself.
+// Start runs a job as a task, in this turn or the next, but never before Start returns. The job inherits nothing: see
+// Inherited.To.
 func (l *Loop) Start(j Job) {
 	if h, ok := j.(*heir); ok && h.of.class != nil {
 		l.tasks.admit(l, h.asTask(l))
@@ -202,12 +192,6 @@ func (l *Loop) Start(j Job) {
 	l.tasks.live++
 	l.ready.enqueue(item{job: j})
 }
-
-// StartHeir is Start of a job that inherits from the caller, which is a task of l.
-func (l *Loop) StartHeir(j Job) { l.Start(inheriting(j, inheritedFrom(l.cur))) }
-
-// StartAs is Start of a job that inherits i.
-func (l *Loop) StartAs(j Job, i Inherited) { l.Start(inheriting(j, i)) }
 
 // RunsFor sets the function by which the running task is known, if it runs on behalf of another than its own. T.
 func (l *Loop) RunsFor(f code.Func) {
@@ -221,13 +205,13 @@ func (l *Loop) RunsFor(f code.Func) {
 }
 
 // Go starts a task. G.
-func (l *Loop) Go(fn func()) *Task { return l.goTask(&Task{l: l, fn: fn}) }
+func (l *Loop) Go(fn func()) *Task { return (&Task{l: l, fn: fn}).start() }
 
 // GoNamed is Go for a task with a name. G.
 func (l *Loop) GoNamed(name string, fn func()) *Task {
 	t := &Task{l: l, fn: fn}
 	t.extension().name = name
-	return l.goTask(t)
+	return t.start()
 }
 
 // GoBackground is Go for a task that keeps neither its loop nor a drain from ending: the loop cancels it when no other
@@ -235,10 +219,11 @@ func (l *Loop) GoNamed(name string, fn func()) *Task {
 func (l *Loop) GoBackground(fn func()) *Task {
 	t := &Task{l: l, fn: fn}
 	t.extension().rear = true
-	return l.goTask(t)
+	return t.start()
 }
 
-func (l *Loop) goTask(t *Task) *Task {
+func (t *Task) start() *Task {
+	l := t.l
 	t.inherit(l.Inherited())
 	if l.IsCurrent() {
 		l.tasks.admit(l, t)
@@ -250,19 +235,11 @@ func (l *Loop) goTask(t *Task) *Task {
 	return t
 }
 
-// GoThen is Go for a task of this loop with a function that is called with the task's error before callers that join
-// the task go on. onEnd must not park. T.
-func (l *Loop) GoThen(fn func(), onEnd func(error)) *Task {
-	t := l.Go(fn)
-	t.extension().onEnd = onEnd
-	return t
-}
-
 // Post runs fn as a task. The posts of one sender start in order. G.
 func (l *Loop) Post(fn func()) error {
 	m := message{kind: msgPost, fn: fn}
 	if i := l.Inherited(); !i.None() {
-		m = message{kind: msgJob, job: inheriting(jobFunc(fn), i)}
+		m = message{kind: msgJob, job: i.To(jobFunc(fn))}
 	}
 	if l.refusesCaller() || !l.send(m) {
 		return ErrEnded
@@ -300,7 +277,7 @@ func (l *Loop) Info() driver.Info {
 	return l.info
 }
 
-// Lends reports whether received bytes come in buffers of Ring. G.
+// Lends reports whether received bytes come in buffers of Buffers.Ring. G.
 func (l *Loop) Lends() bool { return l.info.Lends }
 
 // Edges reports whether the driver reports readiness once, when it begins; if not, it does for as long as readiness

@@ -13,13 +13,15 @@ import "sync/atomic"
 const lullsMax = 16
 
 // inLull reports whether the loop is in a lull, as far as it can tell without the other loops.
-func (l *Loop) inLull() bool {
-	return l.handles.holds == 0 && len(l.out.Sends) == 0 && (l.tasks.live == l.tasks.rear || l.unbegun())
+func (e *life) inLull() bool {
+	l := e.l
+	return l.handles.holds == 0 && len(l.out.Sends) == 0 && (l.tasks.live == l.tasks.rear || e.unbegun())
 }
 
 // unbegun reports whether all tasks that keep the loop are ready and have not begun, because turns had no room for
 // them. It looks only when all mail that came together has been taken in; before that the answer would not matter.
-func (l *Loop) unbegun() bool {
+func (e *life) unbegun() bool {
+	l := e.l
 	n := l.ready.len()
 	main := l.tasks.main
 	if main == nil || !main.finished || l.tasks.live-l.tasks.rear != n || !l.inbox.startsLeft.Empty() {
@@ -34,15 +36,17 @@ func (l *Loop) unbegun() bool {
 }
 
 // hasStarts reports whether there is something to start.
-func (l *Loop) hasStarts() bool { return l.hasTaken() || !l.inbox.starts.Empty() }
+func (e *life) hasStarts() bool { return e.hasTaken() || !e.l.inbox.starts.Empty() }
 
 // hasTaken reports whether tasks that keep the loop were taken in, or mail that starts some.
-func (l *Loop) hasTaken() bool { return l.tasks.live > l.tasks.rear || !l.inbox.startsLeft.Empty() }
+func (e *life) hasTaken() bool {
+	return e.l.tasks.live > e.l.tasks.rear || !e.l.inbox.startsLeft.Empty()
+}
 
 // ends takes the next step to the end of a loop in a lull, and reports whether the loop has ended.
 func (e *life) ends() bool {
 	l := e.l
-	if l.hasStarts() {
+	if e.hasStarts() {
 		e.noteLull()
 		return false
 	}

@@ -107,7 +107,7 @@ func (m *message) handle(l *Loop) {
 	case msgReady:
 		l.Ready(m.task)
 	case msgCancel:
-		l.cancelTask(m.task)
+		m.task.cancel()
 	case msgCall, msgLimit:
 		m.fn()
 	}

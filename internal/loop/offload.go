@@ -18,8 +18,7 @@ type call struct {
 	job   offload.Job
 	lane  *lane.Slots
 	task  *Task
-	as    Describer   // describes what the task waits for, in place of the call; may be nil
-	over  Interrupter // hears of cancels while the call runs; may be nil
+	as    As
 	ctx   context.Context
 	fn    func(context.Context) error
 	err   error
@@ -35,21 +34,16 @@ func (l *Loop) Offload(fn func(context.Context) error) error {
 	return l.OffloadIn(lane.Offload, fn)
 }
 
-// Compute runs fn on an ordinary goroutine, for calls that compute. T, parks.
-func (l *Loop) Compute(fn func(context.Context) error) error {
-	return l.OffloadIn(lane.Compute, fn)
-}
-
 // OffloadIn is Offload with a slot of another lane. T, parks.
 func (l *Loop) OffloadIn(in lane.Lane, fn func(context.Context) error) error {
-	return l.OffloadAs(nil, time.Time{}, in, fn)
+	return l.OffloadAs(As{}, in, fn)
 }
 
-// OffloadAs is OffloadIn for an fn that must begin before the time by; the zero time is no limit. If no slot is free
-// by then fn does not run. Once fn has begun by does not end it. If as is not nil it describes to observers what the
-// task waits for. T, parks.
-func (l *Loop) OffloadAs(as Describer, by time.Time, in lane.Lane, fn func(context.Context) error) error {
-	return l.offload(&call{lane: &l.set.lanes[in], as: as, fn: fn}, by)
+// As is what OffloadAs knows of a call. All fields may be zero.
+type As struct {
+	By   time.Time   // if no slot is free by then the function does not run; it does not end one that has begun
+	Wait Describer   // describes what the task waits for, in place of the call
+	Over Interrupter // for a function whose waits its context does not end
 }
 
 // Interrupter is called when a task is cancelled, or its time is over, while its call runs.
@@ -58,12 +52,9 @@ type Interrupter interface {
 	Interrupt()
 }
 
-// OffloadFor is OffloadIn for an fn whose waits its context does not end, but over's Interrupt does. T, parks.
-func (l *Loop) OffloadFor(over Interrupter, in lane.Lane, fn func(context.Context) error) error {
-	return l.offload(&call{lane: &l.set.lanes[in], over: over, fn: fn}, time.Time{})
-}
-
-func (l *Loop) offload(c *call, by time.Time) error {
+// OffloadAs is OffloadIn for a call of which more is known. T, parks.
+func (l *Loop) OffloadAs(as As, in lane.Lane, fn func(context.Context) error) error {
+	c := &call{lane: &l.set.lanes[in], as: as, fn: fn}
 	if l.Canceled() {
 		l.ChargeAndYield()
 		return l.Cause()
@@ -81,12 +72,12 @@ func (l *Loop) offload(c *call, by time.Time) error {
 	if !c.lane.Submit(&c.job) {
 		return ErrEnded
 	}
-	if !by.IsZero() {
+	if !as.By.IsZero() {
 		c.timer.Owner = c
-		l.timers.Arm(&c.timer, l.At(by))
+		l.timers.Arm(&c.timer, l.At(as.By))
 	}
 	l.Park(c)
-	if !by.IsZero() {
+	if !as.By.IsZero() {
 		l.timers.Remove(&c.timer)
 	}
 	if c.ctx.Err() != nil {
@@ -105,7 +96,7 @@ func (c *call) result() error {
 
 // run is the part that runs on the goroutine.
 func (c *call) run() {
-	defer c.task.l.ReadyFrom(c.task)
+	defer c.task.ready()
 	c.labels.Apply()
 	c.runHere()
 }
@@ -138,8 +129,8 @@ func (c *call) in() string {
 func (c *call) CancelWait(t *Task) {
 	if c.lane.TryCancel(&c.job) {
 		c.givenUp(t.cause())
-	} else if c.over != nil {
-		c.over.Interrupt()
+	} else if c.as.Over != nil {
+		c.as.Over.Interrupt()
 	}
 }
 

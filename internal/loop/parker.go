@@ -73,7 +73,7 @@ func (p *Parker) Claim(which int) bool {
 func (p *Parker) Wake() {
 	switch {
 	case p.t != nil:
-		p.l.ReadyFrom(p.t)
+		p.t.ready()
 	case p.ch != nil:
 		p.ch <- struct{}{}
 	default:
@@ -123,11 +123,8 @@ func (p *Parker) block() {
 	}
 }
 
-// kept is a Parker as the Waiter of a task in ParkOn.
+// kept is a Parker as what a task in ParkOn waits for.
 type kept Parker
-
-// CancelWait makes the task go on waiting.
-func (k *kept) CancelWait(t *Task) { t.WaitOn(k) }
 
 // DescribeWait describes what the task waits for.
 func (k *kept) DescribeWait(t *Task, d *Wait) { (*Parker)(k).DescribeWait(t, d) }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ringo/internal/driver"
+	"ringo/internal/lane"
 	"ringo/internal/loop"
 	"ringo/internal/sys"
 	"ringo/internal/test/looptest"
@@ -78,7 +79,7 @@ func TestComputeHasTheRest(t *testing.T) {
 	err = run(t, cfg, func(l *loop.Loop) error {
 		for range 50 {
 			l.Go(func() {
-				l.Compute(func(context.Context) error {
+				l.OffloadIn(lane.Compute, func(context.Context) error {
 					for n := now.Add(1); ; {
 						if was := most.Load(); n <= was || most.CompareAndSwap(was, n) {
 							break

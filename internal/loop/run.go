@@ -299,11 +299,11 @@ func (s *Set) Grace() time.Duration {
 
 // WithinGrace returns d, or half of Grace if that is less: how long a drain may wait for peers that say nothing. If
 // they had all of Grace it would end with a report of them. G.
-func (l *Loop) WithinGrace(d time.Duration) time.Duration {
-	if set := l.Set(); set != nil {
-		d = min(d, max(set.Grace()/2, 0))
+func (s *Set) WithinGrace(d time.Duration) time.Duration {
+	if s == nil {
+		return d
 	}
-	return d
+	return min(d, max(s.Grace()/2, 0))
 }
 
 // SetGrace changes how long the drain lasts: counted from now, if it has begun. G.

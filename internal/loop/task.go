@@ -19,9 +19,9 @@ type Task struct {
 	l     *Loop
 	w     *worker // the coroutine it runs in, from its start to its end
 	fn    func()
-	next  *Task  // the next one in a TaskList
-	op    *op.Op // the op that Do waits for
-	waits Waiter // what it is parked on; a cancel calls this
+	next  *Task     // the next one in a TaskList
+	op    *op.Op    // the op that Do waits for
+	waits Describer // what it is parked on; a cancel calls it if it is a Waiter
 	ext   atomic.Pointer[taskExt]
 
 	res      int32
@@ -38,7 +38,7 @@ type Task struct {
 
 // taskExt holds what few tasks have: every word of a Task counts for each parked connection.
 type taskExt struct {
-	onEnd    func(error)     // see GoThen
+	onEnd    func(error)     // see Then
 	onLost   func()          // see OnLost
 	name     string          // see GoNamed
 	rear     bool            // see GoBackground
@@ -88,15 +88,23 @@ func (t *Task) keep(v *values) {
 	t.extension().values = v
 }
 
-// Waiter is what a parked task waits for. A cancel or a timeout uses it to end the wait.
+// Waiter is what a parked task waits for, if a cancel or a timeout can end the wait. A Describer without CancelWait is
+// waited for in any case.
 type Waiter interface {
 	// CancelWait makes t ready, now or once what it waits for has ended. It runs on the loop's thread while t is
 	// parked.
 	CancelWait(t *Task)
 }
 
-// WaitOn makes the task go on waiting for w. CancelWait calls it if cancels do not end that wait.
-func (t *Task) WaitOn(w Waiter) { t.waits = w }
+// WaitOn makes the task go on waiting for w. CancelWait calls it if this cancel does not end that wait.
+func (t *Task) WaitOn(w Describer) { t.waits = w }
+
+// Then makes the loop call fn with the task's error before callers that join the task go on. fn must not park. T,
+// before the task begins.
+func (t *Task) Then(fn func(error)) *Task {
+	t.extension().onEnd = fn
+	return t
+}
 
 // OnLost makes the loop call fn if it ends before the task does. The task's coroutine is lost then. T.
 func (t *Task) OnLost(fn func()) { t.extension().onLost = fn }
@@ -273,11 +281,11 @@ func (l *Loop) YieldTurn() bool {
 	return !l.Canceled()
 }
 
-// yielding is the loop as the Waiter of a task that has yielded. A cancel does not end that wait.
+// yielding is the loop as what a task that has yielded waits for.
 type yielding Loop
 
-// CancelWait makes the task go on waiting.
-func (y *yielding) CancelWait(t *Task) { t.WaitOn(y) }
+// DescribeWait names the call.
+func (*yielding) DescribeWait(_ *Task, d *Wait) { d.Op = "Yield" }
 
 // CountRun counts one of many items that a task runs in a row, as if each were a task of its own, and reports whether
 // the turn has room for another. If not, the task must let the others have a turn. T.
@@ -312,7 +320,7 @@ func (t *Task) wakeJoiners(err error) {
 	t.waiting = TaskList{}
 	t.mu.Unlock()
 	for w := waiting.Pop(); w != nil; w = waiting.Pop() {
-		w.l.ReadyFrom(w)
+		w.ready()
 	}
 }
 
@@ -343,14 +351,11 @@ type served Task
 // CancelWait passes the cancel on; the task's end resumes the client.
 func (s *served) CancelWait(t *Task) { t.WaitOn(s); (*Task)(s).Cancel() }
 
-// joined is a task as the Waiter of callers whose own cancel does not end the join.
+// joined is a task as what callers wait for whose own cancel does not end the join.
 type joined Task
 
-// CancelWait makes the caller go on waiting.
-func (j *joined) CancelWait(t *Task) { t.WaitOn(j) }
-
 // join waits for the task's end. A cancel of the caller meanwhile goes to w.
-func (t *Task) join(w Waiter) error {
+func (t *Task) join(w Describer) error {
 	l, me := Current()
 	if t == nil || t.l == nil {
 		if l != nil {
@@ -401,13 +406,14 @@ func (t *Task) Cancel() {
 		return
 	}
 	if t.l.IsCurrent() {
-		t.l.cancelTask(t)
+		t.cancel()
 		return
 	}
 	t.l.send(message{kind: msgCancel, task: t})
 }
 
-func (l *Loop) cancelTask(t *Task) {
+// cancel is Cancel on the loop's thread.
+func (t *Task) cancel() {
 	if t.finished || t.canceled {
 		return
 	}
@@ -418,7 +424,7 @@ func (l *Loop) cancelTask(t *Task) {
 
 // interrupt ends the task's wait, if it is in one that may be ended and is not shielded.
 func (t *Task) interrupt() {
-	if w := t.waits; w != nil && t.shield == 0 {
+	if w, ok := t.waits.(Waiter); ok && t.shield == 0 {
 		t.waits = nil
 		w.CancelWait(t)
 	}

@@ -55,9 +55,6 @@ func (l *Loop) Sleep(d time.Duration) int32 {
 		return -sys.ECANCELED
 	}
 	s := l.kept.sleeps.get()
-	if s == nil {
-		s = new(sleep)
-	}
 	s.l, s.task = l, l.cur
 	s.t.Owner = s
 	l.tick()
@@ -80,7 +77,7 @@ type Timer struct {
 
 // AfterFunc makes a Timer that runs fn as a task after d. T.
 func (l *Loop) AfterFunc(d time.Duration, fn func()) *Timer {
-	t := &Timer{l: l, job: inheriting(jobFunc(fn), inheritedFrom(l.cur))}
+	t := &Timer{l: l, job: inheritedFrom(l.cur).To(jobFunc(fn))}
 	t.t.Owner = t
 	l.tick()
 	l.timers.Arm(&t.t, l.After(d))

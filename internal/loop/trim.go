@@ -57,8 +57,8 @@ func (l *Loop) trimSpare() {
 // noteSpare is HasSpare for what the loop itself keeps, checked once a turn. When nothing is ready each live task has
 // a coroutine, so the other coroutines are idle.
 func (l *Loop) noteSpare() {
-	if len(l.workers.all)-l.tasks.live > workersKept || l.ops.slab.Spare() || l.pools.plain.Spare() ||
-		l.pools.large.Spare() {
+	if len(l.workers.all)-l.tasks.live > workersKept || l.ops.slab.Spare() || l.pools.Plain.Spare() ||
+		l.pools.Large.Spare() {
 		l.HasSpare()
 	}
 }
@@ -67,8 +67,8 @@ func (l *Loop) noteSpare() {
 func (l *Loop) trim() {
 	more := l.workers.trim(l)
 	more = l.ops.slab.Trim() || more
-	more = l.pools.plain.Trim() || more
-	more = l.pools.large.Trim() || more
+	more = l.pools.Plain.Trim() || more
+	more = l.pools.Large.Trim() || more
 	more = l.ready.trim() || more
 	more = l.out.trim() || more
 	more = l.kept.sleeps.trim(nil) || more
@@ -106,17 +106,19 @@ type pool[T any] struct{ free, old []*T }
 
 const pooledMax = 1024
 
-// get returns an object that was put; nil if there is none.
-func (p *pool[T]) get() (v *T) {
+// get returns an object that was put, or a new one.
+func (p *pool[T]) get() *T {
 	from := &p.free
 	if len(*from) == 0 {
 		from = &p.old
 	}
-	if n := len(*from); n > 0 {
-		v = (*from)[n-1]
-		(*from)[n-1] = nil
-		*from = (*from)[:n-1]
+	n := len(*from)
+	if n == 0 {
+		return new(T)
 	}
+	v := (*from)[n-1]
+	(*from)[n-1] = nil
+	*from = (*from)[:n-1]
 	return v
 }
 

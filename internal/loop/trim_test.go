@@ -119,12 +119,12 @@ func burst(t *testing.T, l *loop.Loop, n int) (most int) {
 		var parked, tasks []*loop.Task
 		for range n {
 			tasks = append(tasks, l.Go(func() {
-				o, b := l.Ops().New(op.Recv), l.Plain().Take()
+				o, b := l.Ops().New(op.Recv), l.Buffers().Plain.Take()
 				l.Ops().Ext(o)
 				grow(20)
 				parked = append(parked, l.Task())
 				l.Park(nil)
-				l.Plain().Put(b)
+				l.Buffers().Plain.Put(b)
 				l.Ops().Free(o)
 			}))
 		}

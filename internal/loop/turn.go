@@ -19,7 +19,7 @@ func (l *Loop) turns(over func() bool) error {
 		l.wakeYielded()
 		l.runReady()
 		l.end()
-		if !l.inLull() {
+		if !l.life.inLull() {
 			l.life.noteTasks()
 		} else if over() && l.life.ends() {
 			return nil
@@ -250,7 +250,7 @@ func (s *spinner) awhile(l *Loop) error {
 		}
 		if l.tick(); l.clock.now >= limit {
 			s.span = max(l.cfg.Spin/64, s.span/2)
-			l.account(&l.counts.Spinning)
+			l.clock.account(&l.counts.Spinning)
 			return nil
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"ringo/internal/rt/code"
 )
 
-// Describer is a Waiter that can describe the wait to observers.
+// Describer is what a parked task waits for, as observers see it.
 type Describer interface {
 	// DescribeWait fills in what t waits for. It runs on the loop's thread while t is parked. It must not park, and
 	// does not allocate, because it may be called for many tasks.
@@ -122,8 +122,8 @@ func (s *served) DescribeWait(t *Task, d *Wait) { d.Op, d.On = "Task.Wait", (*Ta
 
 // DescribeWait says what the call is, and whether it waits for a slot.
 func (c *call) DescribeWait(_ *Task, d *Wait) {
-	if c.as != nil {
-		c.as.DescribeWait(c.task, d)
+	if c.as.Wait != nil {
+		c.as.Wait.DescribeWait(c.task, d)
 		return
 	}
 	d.Op, d.Runs = c.lane.Words(), code.Func(c.job.What)

@@ -205,7 +205,7 @@ func (w *worker) begin(t *Task) {
 	if l.tasks.begun++; l.tasks.begun == 0 {
 		l.tasks.begun = 1
 	}
-	w.id, w.began, w.since = l.tasks.begun, l.coarsely(), l.coarsely()
+	w.id, w.began, w.since = l.tasks.begun, l.clock.coarsely(), l.clock.coarsely()
 	if l.life.stopping {
 		t.canceled = true
 	}

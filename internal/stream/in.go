@@ -143,7 +143,7 @@ func (in *In) Arm(t *Tools, f *fd.FD, sink op.Sink, by Way) *op.Op {
 	code, how, flags := op.Poll, Polling, op.Multishot|op.Rough
 	switch {
 	case by <= Records:
-	case by == Lent && in.bulk == 0 && t.L.Ring().Available() > 0:
+	case by == Lent && in.bulk == 0 && t.L.Buffers().Ring.Available() > 0:
 		code, how, flags = op.Recv, Receiving, op.Multishot|op.Select
 	default:
 		flags = op.Rough // not multishot, so that the ring is tried again, and other connections get their turn
@@ -253,7 +253,7 @@ func (in *In) Completed(t *Tools, o *op.Op, res int32, flags uint32, wanted bool
 func (in *In) received(t *Tools, o *op.Op, res int32, flags uint32, wanted bool) {
 	more := flags&op.More != 0
 	if flags&op.HasBuffer != 0 {
-		ring := t.L.Ring()
+		ring := t.L.Buffers().Ring
 		b := ring.Filled(uint16(op.BufferID(flags)), int(max(res, 0)))
 		if res <= 0 || !wanted {
 			ring.Put(b)

@@ -60,16 +60,16 @@ func (in *In) Took(t *Tools, res int32, ok bool, asked int, by Way) (int, bool) 
 // Fill receives at most most bytes into a buffer of the loop. It returns nil if there is nothing now, or no buffer.
 // large allows a large buffer, which Fill uses if much comes at once.
 func (in *In) Fill(t *Tools, f *fd.FD, large bool, most int, by Way) *bufs.Buffer {
-	pool := t.L.Plain()
+	pool := t.L.Buffers().Plain
 	if in.bulk > 0 && large {
-		pool = t.L.Large()
+		pool = t.L.Buffers().Large
 	}
 	b := pool.Take()
 	if b == nil {
 		return nil
 	}
 	p := b.Mem()
-	p = p[:min(len(p), max(most, t.L.Plain().Size()))]
+	p = p[:min(len(p), max(most, t.L.Buffers().Plain.Size()))]
 	res, ok := t.Receive(f, p, 0) // as Recv does, with one frame less on the stack of a task
 	n, ok := in.Took(t, res, ok, len(p), by)
 	if !ok {

@@ -103,7 +103,7 @@ func (o *origin) drain(sc *sock.Conn) error {
 // linger leaves a resting connection time for one more request.
 func (c *conn) linger() {
 	c.limited = true // the next request lifts it, but a part of a head does not
-	c.limitReads((*loop.Loop)(c.loop).WithinGrace(c.s.Linger))
+	c.limitReads((*loop.Loop)(c.loop).Set().WithinGrace(c.s.Linger))
 }
 
 // serveTasks serves each connection of a loop's own listener in a task, through the connection that wrap returns.

@@ -330,7 +330,7 @@ func (c *conn) callElsewhere(h http.Handler, w http.ResponseWriter, r *http.Requ
 		return nil
 	}
 	if res, ok := w.(*response); ok {
-		(*loop.Loop)(c.loop).OffloadFor(res.x, lane.Handlers, serve)
+		(*loop.Loop)(c.loop).OffloadAs(loop.As{Over: res.x}, lane.Handlers, serve)
 	} else {
 		(*loop.Loop)(c.loop).OffloadIn(lane.Handlers, serve)
 	}

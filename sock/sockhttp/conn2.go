@@ -389,7 +389,7 @@ func (h *conn2) start(j loop.Job) {
 	case l == nil:
 		go j.Run()
 	case l.IsCurrent():
-		l.StartHeir(j)
+		l.Start(l.Inherited().To(j))
 	default:
 		l.StartOpen(j)
 	}
