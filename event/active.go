@@ -106,7 +106,7 @@ func (e *Loop) settle() {
 		e.reopen()
 	}
 	if e.active == 0 {
-		e.wakeWaiting()
+		e.waiting.ReadyAll()
 	}
 	if e.isIdling() || e.hasRest() {
 		e.start()

@@ -184,13 +184,6 @@ func notHere(l *loop.Loop, method string) {
 	panic("event: " + method + " from outside the loop's thread: use Loop.Post to get there")
 }
 
-// wakeWaiting resumes the tasks in Wait.
-func (e *Loop) wakeWaiting() {
-	for t := e.waiting.Pop(); t != nil; t = e.waiting.Pop() {
-		e.l.Ready(t)
-	}
-}
-
 // waiting is the loop as what a task in Wait waits for.
 type waiting Loop
 

@@ -61,22 +61,27 @@ func (c *Core) AwaitClosed() {
 
 // AwaitEnd is AwaitClosed for any caller.
 func (c *Core) AwaitEnd() {
-	switch f := c.foreign.Load(); {
-	case c.l.IsCurrent():
+	if c.l.IsCurrent() {
 		c.AwaitClosed()
-	case f == nobody:
-		c.l.Go(c.AwaitClosed).WaitAsClient()
-	case f != nil:
-		f.awaitClosed()
+	} else {
+		c.awaitClosedFrom(c.foreign.Load())
 	}
 }
 
 // closeForeign is Close for foreign callers. A goroutine around a simulated world does not wait: no Close of package
 // net does, so programs call it with locks held, and there time stands still for a goroutine that waits for a lock.
 func (c *Core) closeForeign() {
-	switch f := c.beginCloseForeign(); {
-	case f == nil, loop.Around():
-	case f == nobody: // it is being closed, or was, and no foreign part learns of it
+	if f := c.beginCloseForeign(); !loop.Around() {
+		c.awaitClosedFrom(f)
+	}
+}
+
+// awaitClosedFrom waits for the end of the close, for a foreign caller, if it needs to. f is the part that learns of
+// it.
+func (c *Core) awaitClosedFrom(f *foreign) {
+	switch f {
+	case nil:
+	case nobody: // it is being closed, or was, and no foreign part learns of it
 		c.l.Go(c.AwaitClosed).WaitAsClient()
 	default:
 		f.awaitClosed()
@@ -128,8 +133,8 @@ func (c *Core) BeginClose() {
 	}
 	c.hooks.Tell(Closing)
 	c.Wake()
-	c.own.dirs[In].dismiss(c.l)
-	c.own.dirs[Out].dismiss(c.l)
+	c.own.dirs[In].queue.ReadyAll()
+	c.own.dirs[Out].queue.ReadyAll()
 	c.endCopy()
 	c.abort(&c.own.dirs[In])
 	c.abort(&c.own.dirs[Out])
@@ -224,9 +229,7 @@ func (c *Core) finish() {
 	c.leaveError()
 	c.foreign.Load().finish()
 	c.l.Handles().Unregister(&c.own.open)
-	for t := c.own.closers.Pop(); t != nil; t = c.own.closers.Pop() {
-		c.l.Ready(t)
-	}
+	c.own.closers.ReadyAll()
 	c.hooks.Tell(Closed)
 }
 

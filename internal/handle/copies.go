@@ -104,22 +104,11 @@ func (c *Core) endCopy() {
 // beginCloseBetweenCopies is beginClose, unless a copy has bytes in hand. If one has it makes the loop want the input
 // back before any other foreign caller gets it; its return ends AwaitCopy.
 func (f *foreign) beginCloseBetweenCopies() bool {
-	if f == nobody {
-		return true
-	}
-	f.mu.Lock()
-	h := &f.halves[In]
-	if h.copies {
-		h.wanted, h.ahead = true, 0
-		f.mu.Unlock()
-		return false
-	}
-	if f.isClosing() {
-		f.mu.Unlock()
-		return true
-	}
-	told := f.beginCloseLocked()
-	f.mu.Unlock()
-	told.wake()
-	return true
+	return f.beginCloseIf(func() bool {
+		h := &f.halves[In]
+		if h.copies {
+			h.wanted, h.ahead = true, 0
+		}
+		return !h.copies
+	})
 }

@@ -112,13 +112,6 @@ func (d *Direction) unlock(l *loop.Loop) {
 	l.Ready(t)
 }
 
-// dismiss resumes all tasks in the queue, because the handle closes.
-func (d *Direction) dismiss(l *loop.Loop) {
-	for t := d.queue.Pop(); t != nil; t = d.queue.Pop() {
-		l.Ready(t)
-	}
-}
-
 // Taken reports whether a caller has the direction, be it a task or foreign.
 func (d *Direction) Taken() bool { return d.busy }
 

@@ -261,6 +261,14 @@ func (h *half) passOn() *waiter {
 	return nil
 }
 
+// uninterrupt lets the caller of a direction wait again, or the next one. The caller holds mu.
+func (h *half) uninterrupt() {
+	if h.interrupted {
+		h.interrupted, h.drained = false, false
+		h.f.setDeadline(h)
+	}
+}
+
 // leave ends a foreign caller's access.
 func (f *foreign) leave(h *half) {
 	h.raw = nil
@@ -278,10 +286,7 @@ func (f *foreign) leave(h *half) {
 		h.op = nil
 	}
 	f.mu.Lock()
-	if h.interrupted {
-		h.interrupted, h.drained = false, false
-		f.setDeadline(h)
-	}
+	h.uninterrupt()
 	h.busy = false
 	if f.isClosing() {
 		if h.wanted { // tasks of the loop must learn of the end
@@ -347,18 +352,22 @@ func (f *foreign) closeFD(registry *Registry) {
 // beginClose tells foreign callers that the handle closes: those that wait for access are woken, and the deadline of
 // those in Go's netpoller is set to the past. It can't close the duplicate while they use it, because that would wait
 // for them.
-func (f *foreign) beginClose() {
+func (f *foreign) beginClose() { f.beginCloseIf(func() bool { return true }) }
+
+// beginCloseIf is beginClose unless may reports false, with mu held. It returns what may has reported.
+func (f *foreign) beginCloseIf(may func() bool) bool {
 	if f == nobody {
-		return
+		return true
 	}
 	f.mu.Lock()
-	if f.isClosing() {
-		f.mu.Unlock()
-		return
+	var told line
+	ok := may()
+	if ok && !f.isClosing() {
+		told = f.beginCloseLocked()
 	}
-	told := f.beginCloseLocked()
 	f.mu.Unlock()
 	told.wake()
+	return ok
 }
 
 // beginCloseLocked is beginClose for callers that hold mu. They must wake the result.

@@ -175,8 +175,7 @@ func (f *foreign) goesOn(h *half) bool {
 	if !h.drained {
 		return false
 	}
-	h.interrupted, h.drained = false, false
-	f.setDeadline(h)
+	h.uninterrupt()
 	return true
 }
 

@@ -301,9 +301,7 @@ func (u *unsent) Complete(o *op.Op, res int32, flags uint32) {
 	case c.State(Out) == nil: // the deadline was moved while the op was being ended
 		u.submit()
 	}
-	for t := u.waiting.Pop(); t != nil; t = u.waiting.Pop() {
-		c.l.Ready(t)
-	}
+	u.waiting.ReadyAll()
 	if c.own.dirs[In].lent != nil {
 		c.Forget()
 	}

@@ -9,6 +9,7 @@ import (
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/posix"
+	"ringo/internal/stream"
 	"ringo/internal/sys"
 	"ringo/internal/timer"
 )
@@ -71,7 +72,7 @@ func (h *half) ready() (int32, error) {
 	if h.dir == Out {
 		return h.f.ready(h, op.Room, sys.PollOut, 0)
 	}
-	return h.f.ready(h, op.Poll, streamInterest, 0)
+	return h.f.ready(h, op.Poll, stream.Interest, 0)
 }
 
 // waitByPoll is wait by polls of a loop.
@@ -104,10 +105,6 @@ func (a Access) Pause(d time.Duration) error {
 	}
 	return nil
 }
-
-// streamInterest is what a poll of a stream watches. With RDHUP and PRI it does not miss bytes that come together with
-// a FIN, or around an urgent byte.
-const streamInterest = sys.PollIn | sys.PollRdhup | sys.PollPri
 
 // unwatchable reports whether err says that the netpoller can't have the descriptor: the process is out of
 // descriptors, the descriptor is of a simulated world, or the system's netpoller takes none.

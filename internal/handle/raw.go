@@ -97,10 +97,7 @@ func (h *half) restore() {
 	f := h.f
 	h.raw = nil
 	f.mu.Lock()
-	if h.interrupted {
-		h.interrupted, h.drained = false, false
-		f.setDeadline(h)
-	}
+	h.uninterrupt()
 	h.busy, h.wanted, h.ahead = false, false, 0
 	h.unlend(&f.c.own.dirs[h.dir])
 	if f.isClosing() {

@@ -34,7 +34,11 @@ func SetIdleAfter(d time.Duration) (restore func()) {
 }
 
 // TrimLoops is what the idler does once in a while.
-func TrimLoops() (any bool) { return trimLoops() }
+func TrimLoops() (any bool) {
+	any = anySpare()
+	trimLoops()
+	return any
+}
 
 // Workers is the loop's coroutines. For tasks.
 func Workers(l *Loop) map[any]bool {

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -162,12 +163,10 @@ func (i *idler) rest() bool {
 
 // anyRan reports whether a loop has run a task since the last call.
 func anyRan() (ran bool) {
-	if p := running.seats.Load(); p != nil {
-		for _, s := range *p {
-			if s.l.idling.ran.Load() {
-				s.l.idling.ran.Store(false)
-				ran = true
-			}
+	for _, s := range running.all() {
+		if s.l.idling.ran.Load() {
+			s.l.idling.ran.Store(false)
+			ran = true
 		}
 	}
 	return ran
@@ -192,27 +191,16 @@ func tellIdler() {
 	}
 }
 
-// trimLoops makes the loops trim that keep something, and reports whether there are any.
-func trimLoops() (any bool) {
-	if p := running.seats.Load(); p != nil {
-		for _, s := range *p {
-			if s.l.idling.spare.Load() {
-				s.l.trimSpare()
-				any = true
-			}
+// trimLoops makes the loops trim that keep something.
+func trimLoops() {
+	for _, s := range running.all() {
+		if s.l.idling.spare.Load() {
+			s.l.trimSpare()
 		}
 	}
-	return any
 }
 
 // anySpare reports whether trimLoops would find a loop to trim.
 func anySpare() bool {
-	if p := running.seats.Load(); p != nil {
-		for _, s := range *p {
-			if s.l.idling.spare.Load() {
-				return true
-			}
-		}
-	}
-	return false
+	return slices.ContainsFunc(running.all(), func(s seated) bool { return s.l.idling.spare.Load() })
 }

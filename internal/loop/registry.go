@@ -9,43 +9,49 @@ import (
 	"ringo/internal/rt/sched"
 )
 
-// running is the list of all loops of the process, by which a call without a loop finds the task it runs in. The list
-// is one slice, for fast search, and is replaced when loops come and go.
-var running struct {
-	sync.Mutex
-	seats atomic.Pointer[[]seated]
+// seldomChanged is a list of the process. It is one slice, for fast search, and is replaced at each change.
+type seldomChanged[T any] struct {
+	mu   sync.Mutex
+	list atomic.Pointer[[]T]
 }
+
+func (c *seldomChanged[T]) all() []T {
+	if p := c.list.Load(); p != nil {
+		return *p
+	}
+	return nil
+}
+
+func (c *seldomChanged[T]) add(v T) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := append(slices.Clone(c.all()), v)
+	c.list.Store(&all)
+}
+
+func (c *seldomChanged[T]) remove(is func(T) bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := slices.DeleteFunc(slices.Clone(c.all()), is)
+	c.list.Store(&all)
+}
+
+// running is all loops of the process, by which a call without a loop finds the task it runs in.
+var running seldomChanged[seated]
 
 type seated struct {
 	seat sched.Seat
 	l    *Loop
 }
 
-func register(l *Loop) {
-	running.Lock()
-	defer running.Unlock()
-	var seats []seated
-	if p := running.seats.Load(); p != nil {
-		seats = slices.Clone(*p)
-	}
-	seats = append(seats, seated{l.thread.seat, l})
-	running.seats.Store(&seats)
-}
+func register(l *Loop) { running.add(seated{l.thread.seat, l}) }
 
-func deregister(l *Loop) {
-	running.Lock()
-	defer running.Unlock()
-	seats := slices.DeleteFunc(slices.Clone(*running.seats.Load()), func(o seated) bool { return o.l == l })
-	running.seats.Store(&seats)
-}
+func deregister(l *Loop) { running.remove(func(o seated) bool { return o.l == l }) }
 
 // Running returns all running loops of the process, in the order in which they began. G.
-func Running() []*Loop {
-	var loops []*Loop
-	if p := running.seats.Load(); p != nil {
-		for _, s := range *p {
-			loops = append(loops, s.l)
-		}
+func Running() (loops []*Loop) {
+	for _, s := range running.all() {
+		loops = append(loops, s.l)
 	}
 	return loops
 }
@@ -53,21 +59,18 @@ func Running() []*Loop {
 // Current returns the loop and the task that the caller runs in, also from an iterator that the task runs; nil for an
 // ordinary goroutine. G.
 func Current() (*Loop, *Task) {
-	p := running.seats.Load()
-	shared := givers.list.Load()
-	if (p == nil || len(*p) == 0) && shared == nil {
+	seats, shared := running.all(), givers.all()
+	if len(seats) == 0 && len(shared) == 0 {
 		return nil, nil
 	}
 	mine := sched.CurrentSeat()
-	if p != nil {
-		for i := range *p {
-			if s := &(*p)[i]; s.seat == mine {
-				return s.l, s.l.cur
-			}
+	for i := range seats {
+		if s := &seats[i]; s.seat == mine {
+			return s.l, s.l.cur
 		}
 	}
-	if shared != nil {
-		if g := giverHere(); g != nil {
+	if len(shared) > 0 {
+		if g := giver(Giver.Here); g != nil {
 			if l := g.Current(); l != nil {
 				return l, l.cur
 			}
@@ -131,46 +134,23 @@ type Giver interface {
 }
 
 // givers are the Givers of the process.
-var givers struct {
-	sync.Mutex
-	list atomic.Pointer[[]Giver]
-}
+var givers seldomChanged[Giver]
 
 // GiveTurns makes g, which the caller runs, known to the process, until over.
 func GiveTurns(g Giver) (over func()) {
-	changeGivers(func(all []Giver) []Giver { return append(all, g) })
-	return func() {
-		changeGivers(func(all []Giver) []Giver {
-			return slices.DeleteFunc(all, func(o Giver) bool { return o == g })
-		})
-	}
-}
-
-func changeGivers(change func([]Giver) []Giver) {
-	givers.Lock()
-	defer givers.Unlock()
-	var all []Giver
-	if p := givers.list.Load(); p != nil {
-		all = slices.Clone(*p)
-	}
-	all = change(all)
-	givers.list.Store(&all)
+	givers.add(g)
+	return func() { givers.remove(func(o Giver) bool { return o == g }) }
 }
 
 // giver returns the first Giver for which which reports true; nil for none.
 func giver(which func(Giver) bool) Giver {
-	if p := givers.list.Load(); p != nil {
-		for _, g := range *p {
-			if which(g) {
-				return g
-			}
+	for _, g := range givers.all() {
+		if which(g) {
+			return g
 		}
 	}
 	return nil
 }
-
-// giverHere returns the Giver whose thread the caller is on; nil for none.
-func giverHere() Giver { return giver(Giver.Here) }
 
 // giverAround returns the Giver around whose thread the caller is; nil for none.
 func giverAround() Giver { return giver(Giver.Around) }
@@ -181,7 +161,7 @@ func Around() bool { return giverAround() != nil }
 // Astray returns ErrLeft if the caller gives the turns of a simulated world, or is a goroutine around one, and runs in
 // none of its tasks: the system's kernel would run its call. The world learns of it. G.
 func Astray(what string) error {
-	if p := givers.list.Load(); p == nil || len(*p) == 0 {
+	if len(givers.all()) == 0 {
 		return nil
 	}
 	if l, _ := Current(); l != nil {

@@ -294,13 +294,6 @@ func (l *Loop) CountRun() bool {
 	return l.charged.items < l.cfg.Budget && l.charged.turn < l.callsMax() && !l.out.due()
 }
 
-// wakeYielded makes ready the tasks that yielded in the turn before.
-func (l *Loop) wakeYielded() {
-	for t := l.yielded.Pop(); t != nil; t = l.yielded.Pop() {
-		l.Ready(t)
-	}
-}
-
 // wakeJoiners marks the task as ended with err, and resumes all callers that join it.
 func (t *Task) wakeJoiners(err error) {
 	t.mu.Lock()

@@ -29,6 +29,13 @@ func (w *TaskList) Pop() *Task {
 	return first
 }
 
+// ReadyAll empties the list, and resumes the tasks, on their loop's thread.
+func (w *TaskList) ReadyAll() {
+	for t := w.Pop(); t != nil; t = w.Pop() {
+		t.l.Ready(t)
+	}
+}
+
 // Remove removes a task from anywhere in the list. It does nothing for a task that is not in it.
 func (w *TaskList) Remove(t *Task) {
 	if w.last == nil {

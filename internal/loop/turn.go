@@ -16,7 +16,7 @@ func (l *Loop) turns(over func() bool) error {
 		l.complete()
 		l.inbox.read(l)
 		l.fire()
-		l.wakeYielded()
+		l.yielded.ReadyAll()
 		l.runReady()
 		l.end()
 		if !l.life.inLull() {
