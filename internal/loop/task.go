@@ -32,7 +32,7 @@ type Task struct {
 
 	// For callers that join it, on any thread.
 	ended   bool
-	mu      sync.Mutex // guards ended, waiting, and the joined of ext
+	mu      sync.Mutex // guards ended, waiting, and the joiners of ext
 	waiting TaskList   // tasks of any loop that join it
 }
 
@@ -54,9 +54,7 @@ type taskExt struct {
 	passes   int             // how many limits have passed
 	err      error           // how the task ended, once it has
 	observed context.Context // its values as Observe returned them; only for the loop's thread
-	joined   bool            // a goroutine joins it, and waits for runs as in Parker
-	runs     sync.Mutex      // if joined: locked until the task ends
-	beside   chan struct{}   // closed at the end; nil if no goroutine outside a simulated world joins it
+	joiners  []*Parker       // goroutines that join it
 }
 
 // extension returns the task's ext. The first caller makes it; callers may be on any thread.
@@ -301,17 +299,16 @@ func (t *Task) wakeJoiners(err error) {
 	if err != nil {
 		t.extension().err = err
 	}
-	if x := t.ext.Load(); x != nil {
-		if x.joined {
-			x.runs.Unlock()
-		}
-		if x.beside != nil {
-			close(x.beside)
-		}
-	}
 	waiting := t.waiting
 	t.waiting = TaskList{}
+	var beside []*Parker
+	if x := t.ext.Load(); x != nil {
+		beside, x.joiners = x.joiners, nil
+	}
 	t.mu.Unlock()
+	for _, p := range beside {
+		p.Wake()
+	}
 	for w := waiting.Pop(); w != nil; w = waiting.Pop() {
 		w.ready()
 	}
@@ -368,23 +365,11 @@ func (t *Task) join(w Describer) error {
 		return t.err()
 	}
 	if l == nil {
-		x := t.extension()
-		if Around() {
-			if x.beside == nil {
-				x.beside = make(chan struct{})
-			}
-			ended := x.beside
-			t.mu.Unlock()
-			<-ended
-			return t.err()
-		}
-		if !x.joined {
-			x.joined = true
-			x.runs.Lock()
-		}
+		p, x := new(Parker), t.extension()
+		p.Begin(nil, nil)
+		x.joiners = append(x.joiners, p)
 		t.mu.Unlock()
-		x.runs.Lock()
-		x.runs.Unlock() //lint:ignore SA2001 to have had it is to have waited
+		p.ParkOn()
 		return t.err()
 	}
 	t.waiting.Push(me)
