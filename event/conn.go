@@ -426,7 +426,7 @@ func (c *Conn) release() {
 	if t := c.set.timeouts; t != nil {
 		e.l.Timers().Remove(&t.t)
 	}
-	c.dropRecheck()
+	e.rechecks.Drop((*receiver)(c))
 	c.closeFD()
 	e.l.Handles().Closed(loop.KindConn)
 	if c.from != nil {

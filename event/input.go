@@ -315,8 +315,5 @@ func (c *Conn) own() *settings {
 	return c.set
 }
 
-// dropRecheck removes a connection that closes from the rechecks.
-func (c *Conn) dropRecheck() { c.e.rechecks.Drop((*receiver)(c)) }
-
 // rechecks is the type of a loop's rechecks.
 type rechecks = stream.Rechecks[*receiver]

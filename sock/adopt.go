@@ -93,18 +93,11 @@ func (ac *AdoptConfig) orZero() *AdoptConfig {
 // conn adopts a connection.
 func (ac *AdoptConfig) conn(l *ringo.Loop, s io.Closer) (*Conn, error) {
 	return adopt(ac, l, s, (*importedSocket).wantConn, func(e *loop.Loop, a *importedSocket) (*Conn, error) {
-		c := newConn(e, a.fd.Take())
-		if unixNetwork(a.network) {
-			c.becomeUnix(unixName(e, c.core.FD(), kernel.Kernel.Getsockname, a.network),
-				unixName(e, c.core.FD(), kernel.Kernel.Getpeername, a.network))
-		} else {
-			c.laddr = shared(a.network, nameOf(e, c.core.FD(), kernel.Kernel.Getsockname))
-			c.raddr = nameOf(e, c.core.FD(), kernel.Kernel.Getpeername)
-			c.core.SetLinger(handle.LingerOf(e, c.core.FD().Sys()))
+		p := handle.Parts{FD: a.fd.Take(), Unread: slices.Clone(ac.Unread), Err: a.err}
+		if a.network == "tcp" {
+			p.Linger = int32(handle.LingerOf(e, p.FD) + 1)
 		}
-		c.in.resume(c, slices.Clone(ac.Unread))
-		c.in.Fail(a.err)
-		return c, nil
+		return makeOf(e, p), nil
 	})
 }
 

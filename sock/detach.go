@@ -177,7 +177,7 @@ func (c *Conn) Detach() (fd int, unread []byte, err error) {
 		if err := p.send(c); err != nil {
 			return c.fail("detach", err)
 		}
-		fd, unread = int(p.fd), p.unread
+		fd, unread = int(p.FD), p.Unread
 		return nil
 	})
 	return fd, unread, c.failOnOwner("detach", err)
@@ -202,9 +202,9 @@ func (c *Conn) detachConn() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &detached{Conn: conn, unread: p.unread}
-	if p.err != 0 {
-		d.failed = c.fail("read", callError("read", p.err))
+	d := &detached{Conn: conn, unread: p.Unread}
+	if p.Err != 0 {
+		d.failed = c.fail("read", callError("read", p.Err))
 	}
 	if len(d.unread) > 0 || d.failed != nil {
 		return d, nil
@@ -243,9 +243,9 @@ func detachAs[C interface {
 		if err != nil {
 			return err
 		}
-		if unread = p.unread; p.err != 0 {
+		if unread = p.Unread; p.Err != 0 {
 			made.Close()
-			return c.fail("read", callError("read", p.err))
+			return c.fail("read", callError("read", p.Err))
 		}
 		conn = made.(C)
 		return nil
@@ -274,7 +274,7 @@ func (c *Conn) detachNet() (net.Conn, *detachState, error) {
 		conn.Close()
 		return nil, nil, c.fail("detach", err)
 	}
-	c.l.Kernel().Close(p.fd)
+	c.l.Kernel().Close(p.FD)
 	return conn, p, nil
 }
 

@@ -17,12 +17,8 @@ import (
 // Bytes that come while the armed receive is being ended are kept, too, so that nothing is missing between the unread
 // bytes here and what the kernel has.
 type detachState struct {
-	fd     int32
-	unread []byte
-	eof    bool
-	err    int32
-	unsent []byte // accepted bytes that the socket had no room for
-	lost   error  // why accepted bytes were not sent
+	handle.Parts
+	lost error // why accepted bytes were not sent
 }
 
 // part takes the connection from its loop. T, parks, even if cancelled.
@@ -63,22 +59,30 @@ func (c *Conn) partFromCopy(p *detachState) error {
 // keep takes what is to stay from the connection. Nothing is in flight any more, and no caller uses it.
 func (p *detachState) keep(c *Conn) {
 	in := &c.in
-	p.eof, p.err = in.EOF(), in.Err()
+	p.EOF, p.Err = in.EOF(), in.Err()
 	if last := c.core.Own(handle.In).Input(); last != nil { // foreign callers had the input
-		p.unread, p.eof, p.err = last.TakeMem(), last.EOF(), last.Err()
+		p.Unread, p.EOF, p.Err = last.TakeMem(), last.EOF(), last.Err()
 	}
 	if c.records() { // 0 may have been an empty record
-		p.eof = false
+		p.EOF = false
 	}
 	switch {
 	case !in.Any():
-	case len(p.unread) == 0:
-		p.unread = in.Take()
+	case len(p.Unread) == 0:
+		p.Unread = in.Take()
 	default:
-		p.unread = append(p.unread, in.Take()...)
+		p.Unread = append(p.Unread, in.Take()...)
 	}
-	p.unsent, p.lost = c.core.TakeUnsent()
-	p.fd = c.core.Take()
+	p.Unsent, p.lost = c.core.TakeUnsent()
+	p.FD, p.Linger = c.core.Take(), int32(c.core.Linger()+1)
+}
+
+// goOnWith makes a new connection begin where another one has ended.
+func (c *Conn) goOnWith(p *handle.Parts, lost error) {
+	c.core.SetLinger(int(p.Linger) - 1)
+	c.in.resume(c, p.Unread)
+	c.in.End(p.EOF, p.Err)
+	c.core.Resume(p.Unsent, lost)
 }
 
 // send waits until the peer has taken the unsent bytes. If it does not in time, or if an earlier send has failed, send
@@ -86,18 +90,18 @@ func (p *detachState) keep(c *Conn) {
 func (p *detachState) send(c *Conn) error {
 	switch {
 	case p.lost != nil:
-		c.l.Kernel().SetLinger(p.fd, 0)
-		c.l.Kernel().Close(p.fd)
+		c.l.Kernel().SetLinger(p.FD, 0)
+		c.l.Kernel().Close(p.FD)
 		return p.lost
-	case len(p.unsent) == 0:
+	case len(p.Unsent) == 0:
 		return nil
 	}
 	o := c.l.Ops().New(op.Send)
 	res := int32(-sys.ENOBUFS)
 	if o != nil {
 		var f fd.FD
-		f.Init(p.fd)
-		o.Flags, o.Buf, o.FD = op.Full, p.unsent, &f
+		f.Init(p.FD)
+		o.Flags, o.Buf, o.FD = op.Full, p.Unsent, &f
 		c.l.Go(func() { // a task of its own ends with Grace, but not with the caller's cancel or WithTimeout
 			c.l.WithTimeout(unsentMax, func() error {
 				res = c.l.Do(o)
@@ -107,11 +111,11 @@ func (p *detachState) send(c *Conn) error {
 		c.l.Forget(&f)
 		c.l.Ops().Free(o)
 	}
-	if int(res) == len(p.unsent) {
+	if int(res) == len(p.Unsent) {
 		return nil
 	}
-	c.l.Kernel().SetLinger(p.fd, 0)
-	c.l.Kernel().Close(p.fd)
+	c.l.Kernel().SetLinger(p.FD, 0)
+	c.l.Kernel().Close(p.FD)
 	if res >= 0 || res == -sys.ECANCELED {
 		return ErrUnsent
 	}

@@ -13,22 +13,21 @@ import (
 // loopState is what this package keeps for each loop, mostly memory to reuse.
 type loopState struct {
 	stream.Tools
-	l         *loop.Loop
-	scratch   op.Op // for plain calls, one at a time
-	send      op.Op // only for sends, so that it needs no clearing
-	ext       op.Ext
-	name      sys.Sockaddr // memory for addresses that the kernel fills in
-	vector    op.Op        // for calls on slices
-	vectorExt op.Ext
-	gather    []byte // for small slices that are copied together
-	splice    op.Op
-	file      fileCall
-	pipes     relay.Pipes
-	detached  handle.Registry
-	packet    *packetLocal
-	shownOf   *packet // a callback has one of its kept datagrams, see packetEvents.Next
-	shown     []byte  // that datagram's memory, which the socket has given up
-	rechecks  stream.Rechecks[*inputSink]
+	l        *loop.Loop
+	scratch  op.Op // for plain calls, one at a time
+	send     op.Op // only for sends, so that it needs no clearing
+	ext      op.Ext
+	name     sys.Sockaddr // memory for addresses that the kernel fills in
+	vector   op.Op        // for sends of slices
+	gather   []byte       // for small slices that are copied together
+	splice   op.Op
+	file     fileCall
+	pipes    relay.Pipes
+	detached handle.Registry
+	packet   *packetLocal
+	shownOf  *packet // a callback has one of its kept datagrams, see packetEvents.Next
+	shown    []byte  // that datagram's memory, which the socket has given up
+	rechecks stream.Rechecks[*inputSink]
 }
 
 // kernelCall is a system call on a descriptor that needs no access and does not wait.
@@ -41,7 +40,7 @@ func loopStateOf(l *loop.Loop) *loopState {
 	if s, ok := l.Above().Local.(*loopState); ok {
 		return s
 	}
-	s := &loopState{l: l, send: op.Op{Code: op.Send}}
+	s := &loopState{l: l, send: op.Op{Code: op.Send}, vector: op.Op{Code: op.Sendmsg, Ext: new(op.Ext)}}
 	s.file.call = s.file.send
 	s.Init(l)
 	s.rechecks.Init(l)
@@ -62,13 +61,6 @@ func call(l *loop.Loop, code op.Code) *op.Op {
 func callExt(l *loop.Loop, code op.Code) *op.Op {
 	o := call(l, code)
 	o.Ext = &loopStateOf(l).ext
-	return o
-}
-
-// vectored returns the loop's op for a plain call on slices.
-func (s *loopState) vectored(code op.Code) *op.Op {
-	o := &s.vector
-	o.Code, o.Ext = code, &s.vectorExt
 	return o
 }
 

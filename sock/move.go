@@ -61,10 +61,10 @@ func (c *Conn) moveTo(l *loop.Loop) (*Conn, error) {
 	l.Go(func() { moved = c.rebind(l, p) }).Wait()
 	if moved == nil {
 		to.add(-1)
-		if len(p.unsent) > 0 { // the peer must not take this for the stream's end
-			c.l.Kernel().SetLinger(p.fd, 0)
+		if len(p.Unsent) > 0 { // the peer must not take this for the stream's end
+			c.l.Kernel().SetLinger(p.FD, 0)
 		}
-		c.l.Kernel().Close(p.fd)
+		c.l.Kernel().Close(p.FD)
 		c.leavePlace()
 		return nil, c.fail("move", errTargetEnded)
 	}
@@ -76,7 +76,7 @@ var errTargetEnded = fmt.Errorf("the loop to move to: %w", loop.ErrEnded)
 
 // rebind makes a connection of l from what is left of c, which has left its loop.
 func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
-	n := newConn(l, p.fd)
+	n := newConn(l, p.FD)
 	n.laddr, n.raddr = c.laddr, c.raddr
 	if u := c.unix; u != nil {
 		n.becomeUnix(u.local, u.remote)
@@ -85,16 +85,13 @@ func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 	if from := n.acceptedBy(); from != nil {
 		from.closed.Add(^uint64(0)) // it is still open
 	}
-	n.core.SetLinger(c.core.Linger())
 	n.accepts.Store(c.accepts.Load())
 	n.value.Store(c.value.Load())
 	if n.lacksZeroCopy() == nil {
 		n.lendFrom.Store(c.lendFrom.Load())
 	}
-	n.in.resume(n, p.unread)
-	n.in.End(p.eof, p.err)
 	n.core.Deadlines(&c.core)
 	n.core.MovedFrom(&c.core)
-	n.core.Resume(p.unsent, p.lost)
+	n.goOnWith(&p.Parts, p.lost)
 	return n
 }

@@ -73,18 +73,14 @@ func (c *Conn) takeParts() (handle.Parts, error) {
 	if p.lost != nil {
 		return handle.Parts{}, c.fail("detach", p.send(c))
 	}
-	return handle.Parts{FD: p.fd, Unread: p.unread, Unsent: p.unsent, EOF: p.eof, Err: p.err,
-		Linger: int32(c.core.Linger() + 1)}, nil
+	return p.Parts, nil
 }
 
-// makeOf makes a connection of the parts that takeParts has returned, or package event.
+// makeOf makes a connection of parts: those of one that was adopted, or that package event had.
 func makeOf(l *loop.Loop, p handle.Parts) *Conn {
 	c := newConn(l, p.FD)
 	c.nameEnds()
-	c.core.SetLinger(int(p.Linger) - 1)
-	c.in.resume(c, p.Unread)
-	c.in.End(p.EOF, p.Err)
-	c.core.Resume(p.Unsent, nil)
+	c.goOnWith(&p, nil)
 	return c
 }
 

@@ -29,12 +29,6 @@ func newSocketOf(k kernel.Kernel, family, kind, protocol int) (socket, error) {
 	return socket{k, n}, nil
 }
 
-// socketFor makes a socket that the loop can wait for.
-func socketFor(l *loop.Loop, family, kind int) (socket, error) {
-	s, err := newSocket(l.Kernel(), family, kind)
-	return watchable(l, s, err)
-}
-
 // watchable returns a new socket if the loop can wait for it, and otherwise closes it.
 func watchable(l *loop.Loop, s socket, err error) (socket, error) {
 	if err != nil {

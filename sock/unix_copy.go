@@ -2,7 +2,6 @@ package sock
 
 import (
 	"io"
-	"slices"
 
 	"ringo/buf"
 	"ringo/internal/loop"
@@ -76,6 +75,3 @@ func (c *Conn) readVRecord(bufs [][]byte) (int, error) {
 	}
 	return n, err
 }
-
-// writeVRecord is WriteV of a record, which has to be one piece.
-func (c *Conn) writeVRecord(bufs [][]byte) (int, error) { return c.Write(slices.Concat(bufs...)) }

@@ -44,7 +44,8 @@ func (d *Dialer) dialUnix(l *loop.Loop, network, name string, end time.Time, tra
 	if d.FastOpen {
 		return fail(fmt.Errorf("Dialer.FastOpen of a Unix socket: %w", errors.ErrUnsupported))
 	}
-	s, err := socketFor(l, sys.AFUnix, unixType(network))
+	s, err := newSocket(l.Kernel(), sys.AFUnix, unixType(network))
+	s, err = watchable(l, s, err)
 	if err != nil {
 		return fail(err)
 	}

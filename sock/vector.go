@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"slices"
 	"sync"
 
 	"ringo/buf"
@@ -70,7 +71,7 @@ func copyToV(in *stream.In, t *stream.Tools, v *vector) (total int) {
 // Any goroutine may call it, and waits as in package net; a task parks.
 func (c *Conn) WriteV(bufs [][]byte) (int, error) {
 	if c.records() {
-		return c.writeVRecord(bufs)
+		return c.Write(slices.Concat(bufs...)) // a record has to be one piece
 	}
 	a, err := c.enterOutput()
 	if err != nil {
@@ -137,7 +138,7 @@ func (c *Conn) writeVNow(a handle.Access, v *vector) (n int, err error) {
 //
 //go:noinline
 func (c *Conn) sendV(v *vector) (n int, err error) {
-	o, before := c.local.vectored(op.Sendmsg), c.core.Accepted()
+	o, before := &c.local.vector, c.core.Accepted()
 	asked := v.load(o.Ext, before)
 	o.FD, o.CallFlags = c.core.FD(), c.local.send.CallFlags
 	res, ok := c.l.Ops().Try(o)
