@@ -1,9 +1,6 @@
 package sock
 
 import (
-	"slices"
-	"sync"
-
 	"ringo/internal/handle"
 	"ringo/internal/op"
 	"ringo/internal/sys"
@@ -17,10 +14,7 @@ import (
 // the loops that have time for them, and no loop holds one that another could serve. A multishot accept would keep its
 // place at the head of the kernel's queue of waiters, and take them all. Foreign callers accept as on other listeners,
 // but with limits by a task: only a task hears of connections that other loops hand on.
-type sharedSocket struct {
-	mu        sync.Mutex
-	listeners []*Listener
-}
+type sharedSocket struct{ listenerList }
 
 // join adds a new listener to those that share the socket.
 func (s *sharedSocket) join(ln *Listener) {
@@ -28,16 +22,7 @@ func (s *sharedSocket) join(ln *Listener) {
 		return
 	}
 	ln.share = s
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.listeners = append(s.listeners, ln)
-}
-
-// leave removes a listener that closes.
-func (s *sharedSocket) leave(ln *Listener) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.listeners = slices.DeleteFunc(s.listeners, func(o *Listener) bool { return o == ln })
+	s.add(ln)
 }
 
 // acceptShared is acceptHere for a shared socket. If the task is cancelled or the listener closes, the result of an
@@ -106,10 +91,7 @@ func (ln *Listener) acceptOne() (got arrival, ok bool) {
 // lookAgain restarts the accepts of the other listeners. A listener whose accept has ended without a connection calls
 // it: it may have been the one that the kernel woke for a connection, and the kernel wakes only one.
 func (s *sharedSocket) lookAgain(but *Listener) {
-	s.mu.Lock()
-	others := slices.Clone(s.listeners)
-	s.mu.Unlock()
-	for _, ln := range others {
+	for _, ln := range s.list() {
 		if ln != but {
 			ln.l.Call(ln.cancelAccept)
 		}
@@ -125,7 +107,7 @@ func (s *sharedSocket) asks(ln *Listener) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	ln.asked = true
-	for _, o := range s.listeners {
+	for _, o := range s.all {
 		if !o.asked && o.counts.ahead.Load() > 0 {
 			o.l.Call(o.unasked)
 		}
@@ -158,7 +140,7 @@ func (ln *Listener) unasked() {
 func (s *sharedSocket) handOn(from *Listener) bool {
 	var asked, idle []*Listener
 	s.mu.Lock()
-	for _, o := range s.listeners {
+	for _, o := range s.all {
 		switch {
 		case o == from:
 		case o.asked:

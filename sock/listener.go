@@ -521,7 +521,7 @@ func (ln *Listener) closing() {
 	ln.file.release()
 	ln.l.Timers().Remove(&ln.timer)
 	if ln.share != nil {
-		ln.share.leave(ln)
+		ln.share.remove(ln)
 	}
 	ln.member.leave(ln)
 }

@@ -102,6 +102,7 @@ func (c *Conn) acceptedBy() *acceptCounts {
 // listening is all open listeners of the process, for Listeners.
 var listening listenerList
 
+// listenerList is a list of listeners that are open.
 type listenerList struct {
 	mu  sync.Mutex
 	all []*Listener
@@ -119,10 +120,12 @@ func (s *listenerList) remove(ln *Listener) {
 	s.all = slices.DeleteFunc(s.all, func(o *Listener) bool { return o == ln })
 }
 
+func (s *listenerList) list() []*Listener {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.all)
+}
+
 // Listeners returns all open listeners of the process, in the order in which they were made; it is meant for
 // diagnostics. Any goroutine may call it; it does not park.
-func Listeners() []*Listener {
-	listening.mu.Lock()
-	defer listening.mu.Unlock()
-	return slices.Clone(listening.all)
-}
+func Listeners() []*Listener { return listening.list() }
