@@ -12,6 +12,7 @@ import (
 	"ringo/internal/op"
 	"ringo/internal/stream"
 	"ringo/internal/sys"
+	"ringo/sock"
 )
 
 // A Conn is a TCP or Unix socket connection whose events go to a Handler. It belongs to the thread of its loop.
@@ -257,20 +258,28 @@ func (e *Loop) addr(c *Conn) net.Addr {
 		}
 		return &net.UnixAddr{Name: name, Net: network}
 	}
+	if e.name.Family() == sys.AFVsock {
+		a := new(sock.VsockAddr)
+		a.CID, a.Port = e.name.Vsock()
+		return a
+	}
 	ap := e.name.AddrPort()
 	return &net.TCPAddr{IP: ap.Addr().Unmap().AsSlice(), Port: int(ap.Port()), Zone: ap.Addr().Zone()}
 }
 
 // opError returns an error of the connection in package net's shape.
 func (c *Conn) opError(name string, err error) error {
-	network := "tcp"
+	network, local := "tcp", c.LocalAddr()
+	if a, is := local.(*sock.VsockAddr); is {
+		network = a.Network()
+	}
 	switch {
 	case c.set.records:
 		network = records
 	case c.flags&unix != 0:
 		network = "unix"
 	}
-	return &net.OpError{Op: name, Net: network, Source: c.LocalAddr(), Addr: c.RemoteAddr(), Err: err}
+	return &net.OpError{Op: name, Net: network, Source: local, Addr: c.RemoteAddr(), Err: err}
 }
 
 // notOpen returns the error of a call on a connection that is not open yet, or no longer.

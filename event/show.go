@@ -80,6 +80,11 @@ func (c *Conn) nameOf(i *census.HandleInfo, ask func(k kernel.Kernel, s int32, n
 		name, _ = sa.Unix()
 		return ap, name
 	}
+	if sa.Family() == sys.AFVsock {
+		a := c.e.addr(c)
+		i.Network = a.Network()
+		return ap, a.String()
+	}
 	ap = sa.AddrPort()
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), ""
 }

@@ -10,6 +10,7 @@ import (
 	"ringo/internal/handle"
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
+	"ringo/internal/sys"
 )
 
 // AdoptConfig configures the adoption of a socket that was made elsewhere. The zero value is ready to use.
@@ -37,8 +38,8 @@ type Adopted interface {
 // as a net.Conn, net.Listener or net.PacketConn, or an *os.File; for a bare descriptor use os.NewFile. It does not
 // accept wrappers such as a *tls.Conn. A nil cfg means the zero AdoptConfig.
 //
-//   - A *Conn is made of a TCP, Unix stream or Unix seqpacket socket that is connected, or was and has data or an end
-//     of stream to read.
+//   - A *Conn is made of a TCP, Unix stream, Unix seqpacket or vsock stream socket that is connected, or was and has
+//     data or an end of stream to read.
 //   - A *Listener is made of such a socket that listens; for several loops see AdoptSet. Closing it does not remove the
 //     file of a Unix socket, unless SetUnlinkOnClose is called.
 //   - A *PacketConn is made of a UDP socket, or of a ping socket (SOCK_DGRAM and IPPROTO_ICMP or IPPROTO_ICMPV6,
@@ -138,11 +139,17 @@ func (ac *AdoptConfig) set(s io.Closer, lc *ListenConfig) (*ListenerSet, error) 
 	set := &ListenerSet{reserved: reserved{k: host, network: a.network}, first: a.fd.Sys(), adopted: true,
 		share: new(sharedSocket), file: newSocketFile(host, ""), balance: balance{evens: ac.Balance},
 		limits: newLimiter(ac.Limits)}
-	if unixNetwork(a.network) {
+	switch {
+	case a.network == vsock:
+		addr := vsockName(host, new(sys.Sockaddr), set.first, kernel.Kernel.Getsockname)
+		set.vsock = &addr
+	case unixNetwork(a.network):
 		addr := a.unixName(kernel.Kernel.Getsockname)
 		set.unix, set.file = &addr, newSocketFile(host, addr.Name)
-	} else if err := set.nameTCP(); err != nil {
-		return nil, a.refuse(err)
+	default:
+		if err := set.nameTCP(); err != nil {
+			return nil, a.refuse(err)
+		}
 	}
 	closeOriginal(s)
 	return set, nil
@@ -158,10 +165,10 @@ func (lc *ListenConfig) relisten(s socket, network string) error {
 			return err
 		}
 	}
-	if unixNetwork(network) {
-		return s.listen(lc.Backlog)
+	if network == "tcp" {
+		return lc.listen(s, true)
 	}
-	return lc.listen(s, true)
+	return s.listen(lc.Backlog)
 }
 
 // packet adopts a socket of UDP.

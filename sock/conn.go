@@ -33,7 +33,7 @@ type Conn struct {
 	laddr *ownAddr // nil: not known; others may share it
 	raddr netip.AddrPort
 	ends  atomic.Pointer[tcpEnds] // made by the first call that asks for them
-	unix  *unixEnds               // nil: a TCP connection
+	unix  *unixEnds               // of a connection between Unix sockets
 }
 
 // atHand is the part of a connection that only tasks of its loop need.
@@ -102,19 +102,26 @@ func (c *Conn) Value() any {
 // call it.
 func (c *Conn) SetValue(v any) { c.value.Store(&v) }
 
-// LocalAddr returns the address of this end, a *net.TCPAddr or a *net.UnixAddr. Any goroutine may call it.
+// LocalAddr returns the address of this end, a *net.TCPAddr, a *net.UnixAddr or a *VsockAddr. Any goroutine may call
+// it.
 func (c *Conn) LocalAddr() net.Addr {
 	if c.unix != nil {
 		return &c.unix.local
+	}
+	if v := c.vsock(); v != nil {
+		return &v.local
 	}
 	return &c.tcpEnds().local
 }
 
 // RemoteAddr returns the address of the peer: a *net.TCPAddr, unspecified if the peer had gone before the connection
-// was accepted, or a *net.UnixAddr, whose name is "@" if the peer has none. Any goroutine may call it.
+// was accepted, a *net.UnixAddr, whose name is "@" if the peer has none, or a *VsockAddr. Any goroutine may call it.
 func (c *Conn) RemoteAddr() net.Addr {
 	if c.unix != nil {
 		return &c.unix.remote
+	}
+	if v := c.vsock(); v != nil {
+		return &v.remote
 	}
 	return &c.tcpEnds().remote
 }
@@ -150,8 +157,8 @@ type connHooks Conn
 
 // DescribeWait names the peer.
 func (o *connHooks) DescribeWait(_ handle.Dir, d *loop.Wait) {
-	if d.Peer = o.raddr; o.unix != nil {
-		d.PeerAt = &o.unix.remote
+	if d.Peer = o.raddr; !(*Conn)(o).tcp() {
+		d.PeerAt = (*Conn)(o).RemoteAddr()
 	}
 }
 

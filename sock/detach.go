@@ -221,7 +221,7 @@ func (c *Conn) detachConn() (net.Conn, error) {
 // Any goroutine may call it; a task parks until the operations in flight have ended. conn belongs to package net: its
 // Read and Write would stop the loop of a task.
 func (c *Conn) DetachTCP() (conn *net.TCPConn, unread []byte, err error) {
-	return detachAs[*net.TCPConn](c, c.unix == nil)
+	return detachAs[*net.TCPConn](c, c.tcp())
 }
 
 // DetachUnix is like DetachTCP, but for a connection between Unix sockets, and returns a *net.UnixConn. For a

@@ -32,7 +32,7 @@ type Dialer struct {
 	Deadline time.Time
 	// LocalAddr, if not nil, is the local address. In a *net.TCPAddr port 0 means any port; only addresses of its
 	// family are tried, or all if it has no IP or an unspecified one. A *net.UnixAddr has to be of the network dialled;
-	// a path becomes a file, which is not removed.
+	// a path becomes a file, which is not removed. In a *VsockAddr port 0 means any port.
 	LocalAddr net.Addr
 	// FallbackDelay is how long an attempt to connect to one of a name's addresses may take before the next one is
 	// started beside it, as in RFC 8305; 0 means 250 ms. If time is short it is less, so that all addresses are tried.
@@ -70,8 +70,9 @@ type Dialer struct {
 // its addresses race (Happy Eyeballs, RFC 8305), IPv6 and IPv4 in turn: the next is tried when the one before has
 // failed or is slow, and the first to connect wins. Or it is "unix" for a stream between Unix sockets, or "unixpacket"
 // for records (SOCK_SEQPACKET); the address is then a path, or "@" and an abstract name, which systems other than Linux
-// refuse (errors.ErrUnsupported). It may take minutes; [Dialer.Timeout] and [Dialer.DialContext] limit it. The
-// connection belongs to l. Any goroutine may call it; a task parks.
+// refuse (errors.ErrUnsupported). Or it is "vsock", for a stream between a virtual machine and its host (vsock(7),
+// Linux), and the address CID:port, see VsockAddr. It may take minutes; [Dialer.Timeout] and [Dialer.DialContext] limit
+// it. The connection belongs to l. Any goroutine may call it; a task parks.
 func Dial(l *ringo.Loop, network, address string) (*Conn, error) {
 	return new(Dialer).Dial(l, network, address)
 }
@@ -140,8 +141,11 @@ func (c limited) Deadline() (time.Time, bool) { return c.end, !c.end.IsZero() }
 
 func (d *Dialer) dial(values context.Context, l *loop.Loop, network, address string, end time.Time) (*Conn, error) {
 	trace := dial.TraceOf(values)
-	if unixNetwork(network) {
+	switch {
+	case unixNetwork(network):
 		return d.dialUnix(l, network, address, end, trace)
+	case network == vsock:
+		return d.dialVsock(l, address, end, trace)
 	}
 	fail := func(err error) (*Conn, error) { return nil, dial.Error(network, nil, err) }
 	if err := checkNetwork(network); err != nil {
@@ -276,7 +280,7 @@ func (d *Dialer) connectOnce(l *loop.Loop, local, ap netip.AddrPort, end time.Ti
 		err = s.set(protoTCP, tcpFastconnect, 1)
 	}
 	if err == nil {
-		err = dialing(c, ap, end)
+		err = dialing(c, func(to *sys.Sockaddr) { to.Set(ap) }, end)
 	}
 	if err != nil {
 		c.Close()
@@ -405,15 +409,15 @@ func (e localEnd) fail(network string, peer net.Addr, err error) error {
 	return op
 }
 
-// dialing connects, and waits for the result.
-func dialing(c *Conn, ap netip.AddrPort, end time.Time) error {
+// dialing connects to the address that to sets, and waits for the result.
+func dialing(c *Conn, to func(*sys.Sockaddr), end time.Time) error {
 	l := c.l
 	o := l.Ops().New(op.Connect)
 	if o == nil {
 		return callError("connect", -sys.ENOBUFS)
 	}
 	defer l.Ops().Free(o)
-	l.Ops().Ext(o).Addr.Set(ap)
+	to(&l.Ops().Ext(o).Addr)
 	o.FD = c.core.FD()
 	limit := dialLimit{l: l, op: o}
 	limit.t.Owner = &limit

@@ -85,6 +85,13 @@
 // Pollable from other descriptors. Adopt and its variants take over sockets that were made elsewhere; Activated returns
 // those passed by systemd.
 //
+// # Virtual machines
+//
+// Network "vsock" (vsock(7), Linux) connects a virtual machine and its host, by streams. An address is CID:port, as in
+// "2:1024", and a VsockAddr. The loops of a ListenerSet share its one socket. What is special to TCP fails with
+// ENOPROTOOPT or EOPNOTSUPP, and DetachConn and package net's functions with EAFNOSUPPORT, because package net has no
+// such connections; Detach and File work. Limits.ConnsPerPeer has no effect. There is none in simulated worlds.
+//
 // # Unix sockets
 //
 // Networks "unix" and "unixpacket" take a path, or an abstract name behind an @; "" lets the kernel choose a name.

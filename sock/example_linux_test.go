@@ -742,6 +742,14 @@ func greet(c *sock.Conn) error {
 }
 
 // A handler and its client, each with one end.
+func ExampleVsockAddr() {
+	host := &sock.VsockAddr{CID: 2, Port: 1024}
+	fmt.Println(host.Network(), host)
+	// sock.Dial(l, host.Network(), host.String()) connects a task of a virtual machine to its host.
+
+	// Output: vsock 2:1024
+}
+
 func ExamplePipe() {
 	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
 		client, server, err := sock.Pipe(l)

@@ -101,6 +101,8 @@ func networkOf(domain, kind, proto int) string {
 		return "udp"
 	case inet && kind == sys.SockRaw:
 		return "ip"
+	case domain == sys.AFVsock && kind == sys.SockStream:
+		return vsock
 	case domain != sys.AFUnix:
 		return ""
 	case kind == sys.SockStream:
@@ -169,7 +171,9 @@ func (a *importedSocket) unixName(ask nameCall) net.UnixAddr {
 	return unixAddr(sa, a.network)
 }
 
-func (a *importedSocket) streams() bool { return a.network == "tcp" || unixNetwork(a.network) }
+func (a *importedSocket) streams() bool {
+	return a.network == "tcp" || a.network == vsock || unixNetwork(a.network)
+}
 
 // other returns the error for a socket of another sort than is wanted.
 func (a *importedSocket) other(want string) error {
@@ -182,7 +186,7 @@ func (a *importedSocket) other(want string) error {
 func (a *importedSocket) wantConn() error {
 	switch {
 	case !a.streams():
-		return a.other("a TCP, Unix stream or Unix seqpacket one")
+		return a.other("a TCP, Unix stream, Unix seqpacket or vsock stream one")
 	case a.listens:
 		return errors.New("the socket listens: use Adopt[*sock.Listener]")
 	case !a.connected() && !a.ended():
@@ -194,7 +198,7 @@ func (a *importedSocket) wantConn() error {
 func (a *importedSocket) wantListener() error {
 	switch {
 	case !a.streams():
-		return a.other("a TCP, Unix stream or Unix seqpacket one")
+		return a.other("a TCP, Unix stream, Unix seqpacket or vsock stream one")
 	case !a.listens:
 		return errors.New("the socket does not listen")
 	}

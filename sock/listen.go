@@ -72,11 +72,12 @@ type ListenConfig struct {
 }
 
 // Listen makes a listener of l with a socket of its own. network is "tcp", "tcp4" or "tcp6"; for "tcp" an address
-// without a host, 0.0.0.0 and :: mean all addresses of both families, as in package net. Or it is "unix" or
-// "unixpacket"; for several loops on one Unix socket see ListenerSet. Loops of one Run may share an address; the kernel
-// then spreads the peers over them (SO_REUSEPORT). If another program has the address, or the same loop listens on it
-// twice, the error is EADDRINUSE. Port 0 is a new port for this socket; for one that all loops share see Reserve. Only
-// a task of l may call it; it parks while a host name is looked up.
+// without a host, 0.0.0.0 and :: mean all addresses of both families, as in package net. Or it is "unix", "unixpacket"
+// or "vsock", where the address is CID:port, or :port for any CID of this machine; for several loops on one of these
+// see ListenerSet. Loops of one Run may share an address; the kernel then spreads the peers over them (SO_REUSEPORT).
+// If another program has the address, or the same loop listens on it twice, the error is EADDRINUSE. Port 0 is a new
+// port for this socket; for one that all loops share see Reserve. Only a task of l may call it; it parks while a host
+// name is looked up.
 func Listen(l *ringo.Loop, network, address string) (*Listener, error) {
 	return new(ListenConfig).Listen(l, network, address)
 }
@@ -97,8 +98,11 @@ func (lc *ListenConfig) Listen(l *ringo.Loop, network, address string) (*Listene
 	if err := lc.forSets(); err != nil {
 		return nil, listenError(network, nil, err)
 	}
-	if unixNetwork(network) {
+	switch {
+	case unixNetwork(network):
 		return lc.listenUnix(e, network, address)
+	case network == vsock:
+		return lc.listenVsock(e, address)
 	}
 	var ap netip.AddrPort
 	err := checkNetwork(network)
@@ -124,8 +128,11 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	if err := loop.Astray("ListenConfig.Reserve"); err != nil {
 		return nil, listenError(network, nil, err)
 	}
-	if unixNetwork(network) {
+	switch {
+	case unixNetwork(network):
 		return lc.reserveUnix(network, address)
+	case network == vsock:
+		return lc.reserveVsock(address)
 	}
 	ap, err := resolveHere(network, address, checkNetwork)
 	if err != nil {
@@ -203,6 +210,7 @@ type ListenerSet struct {
 	addr    netip.AddrPort
 	tcp     *net.TCPAddr  // the same
 	unix    *net.UnixAddr // of a Unix socket
+	vsock   *VsockAddr    // of a vsock socket
 	file    *socketFile
 	share   *sharedSocket // if the listeners share the one socket
 	adopted bool          // it came from elsewhere
@@ -297,15 +305,7 @@ func (s *ListenerSet) closedOn(l *loop.Loop) {
 }
 
 // Addr returns the address with the real port, always as the same pointer. Any goroutine may call it.
-func (s *ListenerSet) Addr() net.Addr {
-	switch {
-	case s.unix != nil:
-		return s.unix
-	case s.tcp == nil:
-		return new(net.TCPAddr) // of a zero value
-	}
-	return s.tcp
-}
+func (s *ListenerSet) Addr() net.Addr { return addrOf(s.tcp, s.unix, s.vsock) }
 
 // Close gives up the reservation; listeners made from it stay open. Any goroutine may call it. Closing again returns
 // net.ErrClosed.
@@ -519,7 +519,7 @@ func (s socket) setFamilies(ap netip.AddrPort, both bool) error {
 // adds the functions that have it to the name, because the error's type is package net's.
 func unknownNetwork(network string) error {
 	switch network {
-	case "tcp", "tcp4", "tcp6", "unix", "unixpacket":
+	case "tcp", "tcp4", "tcp6", "unix", "unixpacket", vsock:
 		network += ": see Listen and Dial"
 	case "udp", "udp4", "udp6":
 		network += ": see ListenPacket and DialPacket"

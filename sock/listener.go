@@ -30,7 +30,8 @@ type Listener struct {
 	local atomic.Pointer[ownAddr] // that the last connection had
 	// Connections inherit SO_LINGER, see https://man7.org/linux/man-pages/man2/accept.2.html and inet_csk_clone_lock.
 	linger atomic.Int32  // the argument of SetLinger plus 1
-	unix   *net.UnixAddr // nil: a TCP listener
+	unix   *net.UnixAddr // of a Unix listener
+	vsock  *VsockAddr    // of a vsock listener
 	file   *socketFile   // of a Unix listener
 	leave  func()        // tells the Run that the loop no longer listens there
 
@@ -89,6 +90,9 @@ func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave 
 	case err != nil:
 	case unixNetwork(network):
 		ln.becomeUnix(unixAddr(sa, network))
+	case network == vsock:
+		ln.vsock = new(VsockAddr)
+		ln.vsock.CID, ln.vsock.Port = sa.Vsock()
 	default:
 		ln.addr = unmapped(sa.AddrPort())
 		ln.tcp = tcpAddr(ln.addr)
@@ -109,15 +113,20 @@ func newListener(l *loop.Loop, network string, s int32, file *socketFile, leave 
 	return ln, nil
 }
 
-// Addr returns the listener's address, a *net.TCPAddr or a *net.UnixAddr. Any goroutine may call it.
-func (ln *Listener) Addr() net.Addr {
-	if ln.unix != nil {
-		return ln.unix
-	}
-	if ln.tcp == nil {
+// Addr returns the listener's address, a *net.TCPAddr, a *net.UnixAddr or a *VsockAddr. Any goroutine may call it.
+func (ln *Listener) Addr() net.Addr { return addrOf(ln.tcp, ln.unix, ln.vsock) }
+
+// addrOf returns the one of the addresses that is there.
+func addrOf(tcp *net.TCPAddr, unix *net.UnixAddr, vsock *VsockAddr) net.Addr {
+	switch {
+	case unix != nil:
+		return unix
+	case vsock != nil:
+		return vsock
+	case tcp == nil:
 		return new(net.TCPAddr) // of a zero value
 	}
-	return ln.tcp
+	return tcp
 }
 
 // Accept parks until there is a connection. It waits out shortages (EMFILE, ENFILE, ENOBUFS, ENOMEM, and ENOSPC, which
@@ -135,12 +144,12 @@ func (ln *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// AcceptTCP is AcceptConn under the name that it has in a *net.TCPListener. On a Unix listener it fails with
-// EOPNOTSUPP. A task parks.
-func (ln *Listener) AcceptTCP() (*Conn, error) { return ln.acceptOf(ln.unix == nil) }
+// AcceptTCP is AcceptConn under the name that it has in a *net.TCPListener. On a listener of another network it fails
+// with EOPNOTSUPP. A task parks.
+func (ln *Listener) AcceptTCP() (*Conn, error) { return ln.acceptOf(ln.tcp != nil) }
 
-// AcceptUnix is AcceptConn under the name that it has in a *net.UnixListener. On a TCP listener it fails with
-// EOPNOTSUPP. A task parks.
+// AcceptUnix is AcceptConn under the name that it has in a *net.UnixListener. On a listener of another network it fails
+// with EOPNOTSUPP. A task parks.
 func (ln *Listener) AcceptUnix() (*Conn, error) { return ln.acceptOf(ln.unix != nil) }
 
 func (ln *Listener) acceptOf(network bool) (*Conn, error) {
@@ -297,6 +306,10 @@ func (ln *Listener) equip(c *Conn, peer netip.AddrPort, sa *sys.Sockaddr) {
 		c.unix.from = ln.counts
 		return
 	}
+	if ln.vsock != nil {
+		c.becomeVsock(sa, ln.counts)
+		return
+	}
 	if c.raddr = peer; ln.counts.limits == nil { // else peer is the address that was counted
 		c.raddr = nameBy(ln.l, sa, c.core.FD().Sys(), kernel.Kernel.Getpeername)
 	}
@@ -306,7 +319,7 @@ func (ln *Listener) equip(c *Conn, peer netip.AddrPort, sa *sys.Sockaddr) {
 	}
 	c.laddr = ln.local.Load()
 	if c.laddr == nil || c.laddr.AddrPort != local {
-		c.laddr = &ownAddr{local, versionOf(ln.net), ln.counts}
+		c.laddr = &ownAddr{AddrPort: local, version: versionOf(ln.net), from: ln.counts}
 		ln.local.Store(c.laddr)
 	}
 }
@@ -316,6 +329,7 @@ type ownAddr struct {
 	netip.AddrPort
 	version byte          // of IP, if the network's name has it: '4' or '6'
 	from    *acceptCounts // of the listener that accepted them; nil: none did
+	vsock   *vsockEnds    // of a vsock connection: what it has in place of the AddrPort
 }
 
 // shared returns an address as an ownAddr of its own.

@@ -82,6 +82,9 @@ func (c *Conn) rebind(l *loop.Loop, p *detachState) *Conn {
 		n.becomeUnix(u.local, u.remote)
 		n.unix.from = u.from
 	}
+	if n.vsock() != nil {
+		n.doubt()
+	}
 	if from := n.acceptedBy(); from != nil {
 		from.closed.Add(^uint64(0)) // it is still open
 	}

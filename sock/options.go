@@ -103,7 +103,7 @@ func (c *Conn) SetWriteBuffer(bytes int) error {
 
 // SetKeepAlive turns keep-alive probes on or off. Any goroutine may call it.
 func (c *Conn) SetKeepAlive(keepalive bool) error {
-	if c.unix != nil { // the kernel would accept it and do nothing
+	if !c.tcp() { // the kernel would accept it and do nothing
 		return c.refuse("set", callError("setsockopt", -sys.EOPNOTSUPP))
 	}
 	return c.setOption(solSocket, soKeepalive, boolInt(keepalive))

@@ -88,7 +88,15 @@ func makeOf(l *loop.Loop, p handle.Parts) *Conn {
 func (c *Conn) nameEnds() {
 	f := c.core.FD()
 	sa := &loopStateOf(c.l).name
-	if c.l.Kernel().Getsockname(f.Sys(), sa) >= 0 && sa.Family() == sys.AFUnix {
+	family := sys.AFUnspec
+	if c.l.Kernel().Getsockname(f.Sys(), sa) >= 0 {
+		family = sa.Family()
+	}
+	switch family {
+	case sys.AFVsock:
+		c.becomeVsock(sa, nil)
+		return
+	case sys.AFUnix:
 		network := unixNetworkOf(c.l, f)
 		c.becomeUnix(unixName(c.l, f, kernel.Kernel.Getsockname, network),
 			unixName(c.l, f, kernel.Kernel.Getpeername, network))

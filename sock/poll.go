@@ -30,8 +30,8 @@ const (
 )
 
 // A Pollable is a descriptor that can be polled and is not one of this package's sockets: an eventfd, timerfd, pidfd,
-// signalfd or inotify, a pipe, FIFO or terminal, a tun device, a socket of another family, such as AF_VSOCK, AF_NETLINK
-// or AF_PACKET. It belongs to one loop, which closes it at its end. Any goroutine and any task may call its methods,
+// signalfd or inotify, a pipe, FIFO or terminal, a tun device, a socket of another family, such as AF_NETLINK or
+// AF_PACKET. It belongs to one loop, which closes it at its end. Any goroutine and any task may call its methods,
 // several at once too; a task parks. The Pollable's loop watches the descriptor while they wait.
 //
 // Other processes may share the open file, such as a terminal, so its mode is not changed: O_NONBLOCK is never set. In

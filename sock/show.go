@@ -19,6 +19,10 @@ func (o *connHooks) Show(i *census.HandleInfo, here bool) {
 		i.Network, i.LocalName, i.RemoteName = u.local.Net, u.local.Name, u.remote.Name
 		return
 	}
+	if v := c.vsock(); v != nil {
+		i.Network, i.LocalName, i.RemoteName = vsock, v.local.String(), v.remote.String()
+		return
+	}
 	if i.Remote = c.raddr; c.laddr != nil {
 		i.Local = c.laddr.AddrPort
 	}
@@ -30,10 +34,13 @@ func (o *listenerHooks) Show(i *census.HandleInfo, here bool) {
 		i.Unread = o.ln.queue.len()
 	}
 	i.Kind, i.Network = "listener", o.ln.Addr().Network()
-	if u := o.ln.unix; u != nil {
-		i.LocalName = u.Name
-	} else {
-		i.Local = o.ln.addr
+	switch ln := o.ln; {
+	case ln.unix != nil:
+		i.LocalName = ln.unix.Name
+	case ln.vsock != nil:
+		i.LocalName = ln.vsock.String()
+	default:
+		i.Local = ln.addr
 	}
 }
 

@@ -27,6 +27,14 @@ func (u *unixEnds) peer() *net.UnixAddr {
 // unixNetwork reports whether a network is one of connections between Unix sockets.
 func unixNetwork(network string) bool { return network == "unix" || network == "unixpacket" }
 
+// shownNetwork returns the kind of a socket for errors.
+func shownNetwork(network string) string {
+	if network == vsock {
+		return vsock
+	}
+	return "Unix"
+}
+
 // unixType returns the socket type of a network.
 func unixType(network string) int {
 	if network == "unixpacket" {
@@ -61,6 +69,8 @@ func (c *Conn) network() string {
 	case c.unix != nil:
 		return c.unix.local.Net
 	case c.laddr == nil:
+	case c.laddr.vsock != nil:
+		return vsock
 	case c.laddr.version == '4':
 		return "tcp4"
 	case c.laddr.version == '6':

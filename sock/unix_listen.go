@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
 
 	"ringo/internal/kernel"
 	"ringo/internal/loop"
@@ -47,13 +48,15 @@ func (s *ListenerSet) reopen(l *loop.Loop) error {
 		return net.ErrClosed
 	}
 	var o socket
-	var file *socketFile
 	var err error
-	if s.unix != nil {
+	file := newSocketFile(s.k, "")
+	switch {
+	case s.unix != nil:
 		o, file, err = s.lc.openUnix(s.k, s.network, s.unix.Name)
-	} else {
+	case s.vsock != nil:
+		o, _, err = s.lc.openVsock(s.k, *s.vsock)
+	default:
 		o, err = s.lc.open(s.k, s.network, s.addr, !s.lc.AllowShared)
-		file = newSocketFile(s.k, "")
 	}
 	if err == nil {
 		s.first, s.file = o.n, file
@@ -85,10 +88,12 @@ func (lc *ListenConfig) check(network string) error {
 	switch {
 	case lc.Backlog < 0:
 		return fmt.Errorf("ListenConfig.Backlog %d: want 0 or more", lc.Backlog)
-	case lc.DeferAccept > 0 && unixNetwork(network):
-		return fmt.Errorf("ListenConfig.DeferAccept of a Unix socket: %w", errors.ErrUnsupported)
-	case lc.FastOpen > 0 && unixNetwork(network):
-		return fmt.Errorf("ListenConfig.FastOpen of a Unix socket: %w", errors.ErrUnsupported)
+	case strings.HasPrefix(network, "tcp"):
+		return lc.Limits.check()
+	case lc.DeferAccept > 0:
+		return fmt.Errorf("ListenConfig.DeferAccept of a %s socket: %w", shownNetwork(network), errors.ErrUnsupported)
+	case lc.FastOpen > 0:
+		return fmt.Errorf("ListenConfig.FastOpen of a %s socket: %w", shownNetwork(network), errors.ErrUnsupported)
 	}
 	return lc.Limits.check()
 }

@@ -31,8 +31,9 @@ func (c *Conn) SetZeroCopy(bytes int) error {
 	case bytes < 0 || bytes > math.MaxInt32:
 		return c.fail("set", fmt.Errorf("zero-copy writes from %d bytes on: want 0 to %d", bytes, math.MaxInt32))
 	case bytes == 0:
-	case c.unix != nil:
-		return c.fail("set", fmt.Errorf("zero-copy send on a Unix socket: %w", errors.ErrUnsupported))
+	case !c.tcp():
+		return c.fail("set", fmt.Errorf("zero-copy send on a %s socket: %w", shownNetwork(c.network()),
+			errors.ErrUnsupported))
 	default:
 		if err := c.lacksZeroCopy(); err != nil {
 			return c.fail("set", err)

@@ -40,6 +40,14 @@ func (d *ring) complete(o *op.Op, res int32, flags uint32, done *driver.Queue) {
 	case res == -sys.ECANCELED && !o.Canceled && byItself(o.Mode) && maybeInThread(o):
 		d.givenUp(o)
 		return
+	case o.Code == op.Connect && (res == -sys.EALREADY || res == -sys.EISCONN) && !o.Canceled && byItself(o.Mode) &&
+		o.Ext.Addr.Family() == sys.AFVsock:
+		// Until Linux 6.0 the kernel calls connect(2) again at readiness, for the result. Sockets of this family don't
+		// tell it that way.
+		d.stats.Fallbacks++
+		o.Done, o.Mode = 1, waitsPlain // it is under way
+		d.restart(o)
+		return
 	case res == -sys.ENOBUFS:
 		d.stats.NoBuffers++
 	}
