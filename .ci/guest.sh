@@ -7,11 +7,11 @@ cache=${XDG_CACHE_HOME:-${HOME:-/var/tmp}/.cache}/ringo-kernels
 # need_program PROGRAM PACKAGE gets a Debian package unless the program is there.
 need_program() { command -v "$1" >/dev/null || installed "$2"; }
 
-# kernel SUITE ARCH prints the path of the kernel that Debian gives to virtual machines of the cloud, which has all that
-# the guests need built in.
+# kernel SUITE ARCH prints the path of the kernel that Debian gives to virtual machines of the cloud, which has most that
+# the guests need built in. Beside it is the folder modules.
 kernel() {
 	local dir=$cache/$1-$2
-	[[ -s $dir/vmlinuz ]] || fetch_kernel "$1" "$2" "$dir" >&2 || give_up "no kernel of Debian $1 for $2: see above"
+	[[ -s $dir/vmlinuz && -d $dir/modules ]] || fetch_kernel "$1" "$2" "$dir" >&2 || give_up "no kernel of Debian $1 for $2: see above"
 	echo "$dir/vmlinuz"
 }
 
@@ -19,6 +19,7 @@ kernel() {
 fetch_kernel() (
 	suite=$1 arch=$2 dir=$3 key=/usr/share/keyrings/debian-archive-keyring.gpg
 	need_program apt-get apt
+	need_program xz xz-utils
 	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Origin: Debian' 'Label: Debian' | head -1)
 	[[ -n $mirror ]] || { apt-get update -qq && mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' 'Label: Debian' | head -1); }
 	[[ -n $mirror ]] || { echo "apt-get knows no mirror of Debian"; return 1; }
@@ -38,12 +39,21 @@ fetch_kernel() (
 	cd "$tmp"
 	apt-get "${apt[@]}" download -qq "$package"
 	dpkg -x ./*.deb tree
-	mkdir -p "$dir"
+	mkdir -p "$dir/modules"
+	# Sockets of a machine with itself by AF_VSOCK, in the order in which they are loaded. What the package lacks is not there.
+	n=0
+	for module in vsock vmw_vsock_virtio_transport_common vsock_loopback; do
+		file=$(find tree -name "$module.ko*" -type f | head -1) n=$((n + 1))
+		case $file in
+		*.ko) cp "$file" "$dir/modules/$n-$module.ko" ;;
+		*.ko.xz) xz -dc "$file" >"$dir/modules/$n-$module.ko" ;;
+		esac
+	done
 	mv "$(find tree -name 'vmlinuz*' -type f | head -1)" "$dir/vmlinuz"
 )
 
 # pack DIR ARCH PACKAGE... builds what guests run into DIR/bin: the tests of packages, as their paths with dashes (root.test
-# is the module's), ringo and load, and packs them with DIR/plan into DIR/initramfs.
+# is the module's), ringo and load, and packs them with DIR/plan and DIR/modules, if that is there, into DIR/initramfs.
 pack() {
 	local dir=$1 arch=$2 package name files=()
 	shift 2
@@ -59,6 +69,9 @@ pack() {
 	done
 	for name in "$dir"/bin/*; do
 		files+=("bin/${name##*/}=$name")
+	done
+	for name in "$dir"/modules/*.ko; do
+		[[ ! -e $name ]] || files+=("modules/${name##*/}=$name")
 	done
 	go run ./internal/cmd/initramfs -o "$dir/initramfs" init="$dir/init" plan="$dir/plan" go.mod=go.mod "${files[@]}"
 }

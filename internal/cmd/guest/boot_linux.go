@@ -7,13 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // boot is the life of process 1. It does not return.
 func boot() {
-	if err := errors.Join(mountAll(), mountDisk(), loopbackUp(), raiseFiles(), nameLocalhost()); err != nil {
+	err := errors.Join(mountAll(), loadModules(), mountDisk(), loopbackUp(), raiseFiles(), nameLocalhost())
+	if err != nil {
 		fmt.Println("guest: FAILED to set up:", err)
 		powerOff()
 	}
@@ -84,6 +88,26 @@ func mountDisk() error {
 		return &os.PathError{Op: "mount", Path: disk, Err: err}
 	}
 	return os.Chmod("/var/tmp", 0o777|os.ModeSticky)
+}
+
+// loadModules loads the kernel's modules of /modules, in the order of their names, if there are any.
+func loadModules() error {
+	const dir = "/modules"
+	all, err := os.ReadDir(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	for _, m := range all {
+		f, failed := os.Open(filepath.Join(dir, m.Name()))
+		if failed == nil {
+			if failed = unix.FinitModule(int(f.Fd()), "", 0); failed != nil {
+				failed = &os.PathError{Op: "finit_module", Path: f.Name(), Err: failed}
+			}
+			f.Close()
+		}
+		err = errors.Join(err, failed)
+	}
+	return err
 }
 
 // raiseFiles sets the soft limit of descriptors as on a usual system, and a higher hard limit for tests that raise it.

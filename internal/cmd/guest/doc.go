@@ -1,7 +1,8 @@
 // Guest is the first process of a virtual machine that runs tests, and has the commands that tests need there.
 //
-// As process 1 it mounts proc, sysfs, devtmpfs, devpts, a tmpfs on /tmp and a disk, if there is one, on /var/tmp,
-// brings up the loopback, raises RLIMIT_NOFILE, starts a child that runs the plan in /plan, and powers the machine off.
+// As process 1 it mounts proc, sysfs, devtmpfs, devpts, a tmpfs on /tmp and a disk, if there is one, on /var/tmp, loads
+// the modules in /modules, brings up the loopback, raises RLIMIT_NOFILE, starts a child that runs the plan in /plan,
+// and powers the machine off.
 // Otherwise its first argument says what it does:
 //
 //	run FILE               run a plan: PASS or FAIL for each step, what was skipped and why, and counts at the end
