@@ -8,7 +8,6 @@ import (
 	"ringo"
 	"ringo/internal/dial"
 	"ringo/internal/loop"
-	"ringo/internal/sys"
 )
 
 // A PacketSet is a reserved UDP address, from which each loop of a Run takes a socket. The kernel spreads the peers
@@ -21,8 +20,11 @@ type PacketSet struct {
 
 	first int32 // the reserved socket, -1 once Listen has opened the others
 	of    *loop.Set
-	fds   []int32 // by index of the Run's loops: a socket that no loop has taken, or one of the constants below
-	steer *int    // the place of the byte in a connection id, see SteerQUIC
+	fds   []int32       // by index of the Run's loops: a socket that no loop has taken, or one of the constants below
+	conns []*PacketConn // by index: what the loop has taken last
+	steer *int          // the place of the byte in a connection id, see SteerQUIC
+	group bool          // the sockets have a program of their own, see bindAlone
+	peers peersState
 }
 
 // What has happened to a loop's socket.
@@ -52,7 +54,7 @@ func (lc *ListenConfig) ReservePackets(network, address string) (*PacketSet, err
 		return nil, listenError(network, nil, err)
 	}
 	set := &PacketSet{reserved: reserve(network), lc: *lc}
-	s, got, err := lc.openPacket(set.k, network, ap, !lc.AllowShared)
+	s, got, err := lc.openPacket(set.k, network, ap, !lc.AllowShared, set.found)
 	if err != nil {
 		return nil, asNamed(listenError(network, dial.UDPAddr(ap), err), address)
 	}
@@ -78,7 +80,8 @@ func (s *PacketSet) Listen(l *ringo.Loop) (*PacketConn, error) {
 		var fd int32
 		if fd, err = s.take(e); err == nil {
 			c := newPacketConn(e, s.network, fd, s.addr, netip.AddrPort{})
-			c.leave = func() { s.mark(e, socketClosed) }
+			c.set, c.leave = s, func() { s.mark(e, socketClosed) }
+			s.conns[e.Index()] = c
 			return c, nil
 		}
 	}
@@ -102,10 +105,10 @@ func (s *PacketSet) take(l *loop.Loop) (fd int32, err error) {
 	switch fd = s.fds[l.Index()]; {
 	case fd == socketTaken:
 		return -1, inUse
-	case fd == socketClosed && s.steer != nil:
+	case fd == socketClosed && (s.steer != nil || s.peers != noPeers):
 		return -1, errSteered
 	case fd == socketClosed:
-		o, _, err := s.lc.openPacket(s.k, s.network, s.addr, false)
+		o, _, err := s.lc.openPacket(s.k, s.network, s.addr, false, nil)
 		if err != nil {
 			return -1, err
 		}
@@ -131,11 +134,11 @@ var (
 func (s *PacketSet) open(of *loop.Set) error {
 	fds := []int32{s.first}
 	for range of.Loops()[1:] {
-		o, _, err := s.lc.openPacket(s.k, s.network, s.addr, false)
+		o, _, err := s.lc.openPacket(s.k, s.network, s.addr, false, nil)
 		if err == nil {
 			fds = append(fds, o.n)
-			if s.steer != nil && len(fds) == 2 { // from the second socket on they are a group
-				err = s.attach(o, *s.steer, len(of.Loops()))
+			if (s.steer != nil || s.group) && len(fds) == 2 { // from the second socket on they are a group
+				err = o.attach(s.program(len(of.Loops())))
 			}
 		}
 		if err != nil {
@@ -146,6 +149,7 @@ func (s *PacketSet) open(of *loop.Set) error {
 		}
 	}
 	s.of, s.fds, s.first = of, fds, -1
+	s.conns = make([]*PacketConn, len(fds))
 	return nil
 }
 
@@ -172,87 +176,9 @@ func (s *PacketSet) Close() error { return s.giveUp(s.udp, s.drop) }
 func (s *PacketSet) drop() {
 	for _, fd := range append(s.fds, s.first) {
 		if fd >= 0 {
+			s.leavePeers(fd)
 			s.k.Close(fd)
 		}
 	}
 	s.first = -1
-}
-
-// SteerQUIC makes the kernel give each datagram of QUIC (RFC 8999) to the loop that its destination connection id
-// names: to the loop with index b modulo the number of loops, where b is the id's byte at the given place, from 0. A
-// server makes ids whose byte there is the index of the loop that has the connection; then a peer whose address changes
-// stays with its loop, and so does one whose first datagrams carry an id of its own choice. A datagram without such a
-// byte goes by the hash of its addresses. It fails with errors.ErrUnsupported in a simulated world. Call it before the
-// first Listen, which fails if the kernel refuses this (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5). During the Run no socket
-// of the set may be closed, except to end the Run: the others would change places. Any goroutine may call it.
-func (s *PacketSet) SteerQUIC(at int) error {
-	if s.network == "" {
-		return errZero
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	err := error(nil)
-	switch {
-	case s.closed:
-		err = net.ErrClosed
-	case at < 0 || at >= connIDMax:
-		err = errNoIDByte
-	case s.of != nil:
-		err = errTooLate
-	case s.home != nil:
-		err = errors.ErrUnsupported
-	}
-	if err != nil {
-		return &net.OpError{Op: "steer", Net: s.network, Addr: s.udp, Err: err}
-	}
-	s.steer = &at
-	return nil
-}
-
-// connIDMax is the longest connection id that QUIC has so far.
-const connIDMax = 20
-
-var (
-	errNoIDByte = errors.New("want a byte of a connection id, from 0 to 19")
-	errTooLate  = errors.New("the set's sockets are bound already")
-)
-
-// attach sets the filter by which the kernel chooses among the sockets bound to the address.
-func (s *PacketSet) attach(o socket, at, loops int) error {
-	return called("setsockopt", s.k.SetsockoptFilter(o.n, solSocket, soAttachReuseportCBPF, steerQUIC(at, loops)))
-}
-
-const soAttachReuseportCBPF = 51 // socket(7)
-
-// steerQUIC returns the filter. It sees the datagram's content from its first byte, and returns the number of a socket,
-// or one that no socket has.
-func steerQUIC(at, loops int) []sys.Filter {
-	const (
-		size    = 0x80 // A = the number of bytes
-		load    = 0x30 // A = the byte at K
-		atLeast = 0x35 // if A >= K
-		above   = 0x25 // if A > K
-		has     = 0x45 // if A & K
-		modulo  = 0x94 // A %= K
-		result  = 0x16 // A
-		nobody  = 0x06 // K
-	)
-	id := func(offset int) []sys.Filter {
-		return []sys.Filter{{Code: load, K: uint32(offset + at)}, {Code: modulo, K: uint32(loops)}, {Code: result}}
-	}
-	const short, long = 1, 6 // where the id begins
-	all := []sys.Filter{
-		{Code: size},
-		{Code: atLeast, K: uint32(short + at + 1), Jf: 12}, // to nobody
-		{Code: load, K: 0},
-		{Code: has, K: 0x80, Jt: 3}, // a long header
-	}
-	all = append(all, id(short)...)
-	all = append(all,
-		sys.Filter{Code: size},
-		sys.Filter{Code: atLeast, K: uint32(long + at + 1), Jf: 5},
-		sys.Filter{Code: load, K: long - 1}, // how long the id is
-		sys.Filter{Code: above, K: uint32(at), Jf: 3})
-	all = append(all, id(long)...)
-	return append(all, sys.Filter{Code: nobody, K: ^uint32(0)})
 }
