@@ -1,6 +1,8 @@
 package sock
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -159,6 +161,9 @@ func (ac *AdoptConfig) set(s io.Closer, lc *ListenConfig) (*ListenerSet, error) 
 func (lc *ListenConfig) relisten(s socket, network string) error {
 	if err := lc.check(network); err != nil {
 		return err
+	}
+	if lc.SteerCPU {
+		return fmt.Errorf("ListenConfig.SteerCPU: %w of one socket that loops share", errors.ErrUnsupported)
 	}
 	if lc.Options != (Options{}) {
 		if err := lc.Options.set(s); err != nil {

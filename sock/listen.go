@@ -62,6 +62,17 @@ type ListenConfig struct {
 	// It is for listeners of a set, made by Reserve or ListenAndServe; several sets are balanced separately.
 	// ListenConfig.Listen fails if it is set.
 	Balance bool
+	// SteerCPU gives each connection to the loop that is bound to the CPU on which its first packet has come in, so
+	// that the kernel's part of the work and the loop's are done on one CPU, for as long as the network card brings
+	// the connection's packets there (RSS, by a queue and an interrupt for each CPU). Without it, and on a CPU without
+	// a loop, the kernel spreads peers by a hash of their addresses. With one queue, as in many virtual machines, all
+	// connections come to one loop. When one listener closes before the others, these may change places, until it
+	// listens again. It takes SO_ATTACH_REUSEPORT_CBPF (socket(7), for TCP since Linux 4.6).
+	//
+	// It is for TCP listeners of a set, made by Reserve or ListenAndServe; ListenConfig.Listen fails if it is set, as
+	// does Reserve with Balance, OneSocket or AllowShared, for a Unix socket, and in a simulated world. The set's
+	// Listen fails if the loop is not bound to a CPU of its own: Config.Place must be ringo.PerCPU or PerCore.
+	SteerCPU bool
 	// Limits bound what peers can take by connecting, for a set or for one loop's listener.
 	Limits Limits
 	// OneSocket makes the loops of a set share one listening socket, as those of a Unix socket always do. Then it can
@@ -140,6 +151,10 @@ func (lc *ListenConfig) Reserve(network, address string) (*ListenerSet, error) {
 	}
 	set := &ListenerSet{reserved: reserve(network), lc: *lc, balance: balance{evens: lc.Balance},
 		limits: newLimiter(lc.Limits)}
+	if lc.SteerCPU && set.home != nil {
+		return nil, listenError(network, tcpAddr(ap), fmt.Errorf("ListenConfig.SteerCPU: %w in a simulated world",
+			errors.ErrUnsupported))
+	}
 	s, err := lc.open(set.k, network, ap, !lc.AllowShared)
 	if set.first = s.n; err == nil {
 		_, err = s.orClose(set.nameTCP())
@@ -160,6 +175,8 @@ func (lc *ListenConfig) forSets() error {
 		return fmt.Errorf("ListenConfig.Balance: %w: of one loop's listener; see Reserve", errors.ErrUnsupported)
 	case lc.OneSocket:
 		return fmt.Errorf("ListenConfig.OneSocket: %w: of one loop's listener; see Reserve", errors.ErrUnsupported)
+	case lc.SteerCPU:
+		return fmt.Errorf("ListenConfig.SteerCPU: %w: of one loop's listener; see Reserve", errors.ErrUnsupported)
 	}
 	return nil
 }
@@ -219,6 +236,7 @@ type ListenerSet struct {
 
 	first int32 // the reserved socket, -1 when it has been taken or closed
 	taken map[*loop.Loop]bool
+	steer steering
 }
 
 // Listen makes the loop's listener. For a TCP address the first call takes the reserved socket and further calls open
@@ -264,6 +282,9 @@ func (s *reserved) strange(l *loop.Loop) error {
 func (s *ListenerSet) openFor(l *loop.Loop) (fd int32, file *socketFile, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err = s.lc.steerable(l); err != nil {
+		return -1, nil, err
+	}
 	switch {
 	case s.closed:
 		err = net.ErrClosed
@@ -284,6 +305,11 @@ func (s *ListenerSet) openFor(l *loop.Loop) (fd int32, file *socketFile, err err
 	default:
 		fd, s.first = s.first, -1
 	}
+	if err == nil && s.lc.SteerCPU {
+		if err = s.steer.to(l, socket{s.k, fd}); err != nil {
+			s.k.Close(fd)
+		}
+	}
 	if err != nil {
 		return -1, nil, err
 	}
@@ -299,6 +325,7 @@ func (s *ListenerSet) closedOn(l *loop.Loop) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.taken, l)
+	s.steer.leave(l)
 	if s.share != nil && len(s.taken) == 0 {
 		s.drop() // peers must not queue where no loop accepts
 	}

@@ -95,8 +95,9 @@ const (
 	bpfResult   = 0x16 // A
 	bpfReturn   = 0x06 // K
 
-	bpfNetwork = 1<<32 - 0x100000 // where the IP header is
-	bpfNobody  = 1<<32 - 1        // the number that no socket has
+	bpfNetwork = 1<<32 - 0x100000    // where the IP header is
+	bpfCPU     = 1<<32 - 0x1000 + 36 // the number of the CPU
+	bpfNobody  = 1<<32 - 1           // the number that no socket has
 )
 
 // program returns the group's program for a number of loops.

@@ -88,12 +88,16 @@ func (lc *ListenConfig) check(network string) error {
 	switch {
 	case lc.Backlog < 0:
 		return fmt.Errorf("ListenConfig.Backlog %d: want 0 or more", lc.Backlog)
+	case lc.SteerCPU && (lc.Balance || lc.OneSocket || lc.AllowShared):
+		return errors.New("ListenConfig.SteerCPU with Balance, OneSocket or AllowShared: want one of them")
 	case strings.HasPrefix(network, "tcp"):
 		return lc.Limits.check()
 	case lc.DeferAccept > 0:
 		return fmt.Errorf("ListenConfig.DeferAccept of a %s socket: %w", shownNetwork(network), errors.ErrUnsupported)
 	case lc.FastOpen > 0:
 		return fmt.Errorf("ListenConfig.FastOpen of a %s socket: %w", shownNetwork(network), errors.ErrUnsupported)
+	case lc.SteerCPU:
+		return fmt.Errorf("ListenConfig.SteerCPU of a %s socket: %w", shownNetwork(network), errors.ErrUnsupported)
 	}
 	return lc.Limits.check()
 }
