@@ -1,6 +1,7 @@
 package sock
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -34,6 +35,13 @@ type Control struct {
 	// shorter: see SetGRO. In a message that is sent it is the size of the datagrams into which the kernel cuts it
 	// (UDP_SEGMENT, Linux 4.18): see WriteSegments, which needs no Control.
 	Segment int
+
+	// SendAt is when a datagram that is sent is to leave, for pacing (SCM_TXTIME, Linux 4.19). It takes SetControl with
+	// ControlSendAt; without it the send fails with EINVAL. tc-fq(8) holds the datagram back until then, and drops it
+	// if that is more than its horizon ahead, 10 s by default; an interface whose packets another scheduler sends has
+	// them leave at once. No error tells of either. tc-etf(8) drops them: it takes another clock, and privileges.
+	// Append converts SendAt to CLOCK_MONOTONIC, so a step of the clock between it and the send has no effect.
+	SendAt time.Time
 }
 
 // ControlMax is the space, in bytes, that all control messages of one datagram need.
@@ -75,6 +83,9 @@ func (c *Control) Append(oob []byte, dst netip.Addr) []byte {
 	if c.TTL != 0 {
 		oob = cmsg.AppendTTL(oob, v6, c.TTL)
 	}
+	if !c.SendAt.IsZero() {
+		oob = cmsg.AppendTXTime(oob, time.Until(c.SendAt))
+	}
 	if c.Segment > 0 {
 		oob = cmsg.AppendSegment(oob, uint16(min(c.Segment, datagramMax-1)))
 	}
@@ -86,15 +97,16 @@ type ControlFlags uint8
 
 // What the kernel reports about datagrams on request.
 const (
-	ControlLocal ControlFlags = 1 << iota // Control.Local and Interface
-	ControlTOS                            // Control.TOS
-	ControlTTL                            // Control.TTL
-	ControlTime                           // Control.Time
+	ControlLocal  ControlFlags = 1 << iota // Control.Local and Interface
+	ControlTOS                             // Control.TOS
+	ControlTTL                             // Control.TTL
+	ControlTime                            // Control.Time
+	ControlSendAt                          // nothing: it lets Control.SendAt be sent, and stays on
 )
 
 // SetControl sets whether the kernel adds these control messages to datagrams from now on, for ReadMsgUDP and
-// ReadBatch. A system without them, such as Windows here, refuses them with errors.ErrUnsupported. Any goroutine may
-// call it.
+// ReadBatch. A system without them, such as Windows here, refuses them with errors.ErrUnsupported, as a simulated world
+// does ControlSendAt, and as is what would turn that off. Any goroutine may call it.
 func (c *PacketConn) SetControl(what ControlFlags, on bool) error {
 	_, err := c.setControl(what, on)
 	return err
@@ -121,8 +133,18 @@ func (c *PacketConn) setControl(what ControlFlags, on bool) (whole bool, err err
 	if what&ControlTime != 0 {
 		err = c.noControl(c.setOption(solSocket, cmsg.TimestampNS, boolInt(on)))
 	}
+	switch {
+	case what&ControlSendAt == 0 || err != nil:
+	case !on:
+		err = c.fail("set", fmt.Errorf("%w: ControlSendAt stays on", errors.ErrUnsupported))
+	default:
+		clock := binary.NativeEndian.AppendUint32(nil, clockMonotonic)
+		err = c.noControl(c.setOptionBytes(solSocket, cmsg.TXTime, append(clock, 0, 0, 0, 0))) // struct sock_txtime
+	}
 	return whole, err
 }
+
+const clockMonotonic = 1 // CLOCK_MONOTONIC, which takes no privileges
 
 // noControl makes the error of a system that lacks such an option say so.
 func (c *PacketConn) noControl(err error) error {

@@ -17,6 +17,9 @@ import (
 	"time"
 
 	"ringo"
+	"ringo/internal/cmsg"
+	"ringo/internal/posix"
+	"ringo/internal/sys"
 	"ringo/internal/test/patience"
 	"ringo/internal/test/socktest"
 	"ringo/sock"
@@ -265,6 +268,60 @@ func unspecified(a netip.Addr) netip.Addr {
 		return netip.IPv4Unspecified()
 	}
 	return netip.IPv6Unspecified()
+}
+
+// A datagram says when it is to leave, by the kernel's clock, once the socket may.
+func TestControlSendAt(t *testing.T) {
+	t.Parallel()
+	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			in := listenPacket(t, l, "udp", "127.0.0.1:0")
+			defer in.Close()
+			out := peerOf(t, l, in.LocalAddr())
+			defer out.Close()
+			in.SetDeadline(socktest.Now(l).Add(patience.Max))
+			at := sock.Control{SendAt: time.Now().Add(time.Millisecond)}
+			oob := at.Append(nil, netip.Addr{})
+			if _, _, err := out.WriteMsgUDP([]byte("x"), oob, nil); !errors.Is(err, posix.EINVAL) {
+				t.Errorf("WriteMsgUDP before SetControl = %v", err)
+			}
+			err := out.SetControl(sock.ControlSendAt, true)
+			if socktest.InWorld() {
+				if !errors.Is(err, errors.ErrUnsupported) {
+					t.Errorf("SetControl() = %v", err)
+				}
+				return
+			}
+			if errors.Is(err, errors.ErrUnsupported) {
+				t.Skipf("the kernel has no SO_TXTIME, it is before 4.19: %v", err)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := out.SetControl(sock.ControlSendAt, false); !errors.Is(err, errors.ErrUnsupported) {
+				t.Errorf("SetControl(false) = %v", err)
+			}
+			for i, d := range []time.Duration{-time.Hour, 0, time.Millisecond} {
+				at.SendAt = time.Now().Add(d)
+				p := fmt.Sprint(i)
+				if _, _, err := out.WriteMsgUDP([]byte(p), at.Append(oob[:0], netip.Addr{}), nil); err != nil {
+					t.Errorf("WriteMsgUDP of a datagram %v ahead = %v", d, err)
+				}
+				wantReply(t, in, p)
+			}
+		})
+	})
+	before := sys.Monotonic()
+	at := sock.Control{SendAt: time.Now().Add(time.Hour)}
+	m, _, ok := cmsg.Next(at.Append(nil, netip.Addr{}))
+	after := sys.Monotonic()
+	if !ok || m.Type != cmsg.TXTime || len(m.Data) != 8 {
+		t.Fatalf("the message is %+v", m)
+	}
+	ns := int64(binary.NativeEndian.Uint64(m.Data)) - int64(time.Hour)
+	if ns < before || ns > after {
+		t.Errorf("an hour ahead is one of %d ns, between %d and %d", ns, before, after)
+	}
 }
 
 // What may be sent is read back as it was.

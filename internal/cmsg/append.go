@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"net/netip"
+	"time"
 
 	"ringo/internal/sys"
 )
@@ -23,6 +24,7 @@ const (
 	Info6Size       = 20 // struct in6_pktinfo
 	IntSize         = 4
 	SegmentSize     = 2
+	TXTimeSize      = 8
 	CredentialsSize = 12
 )
 
@@ -110,6 +112,13 @@ func AppendTTL(b []byte, v6 bool, ttl uint8) []byte {
 func AppendSegment(b []byte, size uint16) []byte {
 	b, at := extend(b, LevelUDP, Segment, SegmentSize)
 	binary.NativeEndian.PutUint16(b[at:], size)
+	return b
+}
+
+// AppendTXTime says how far ahead a datagram is to leave, by a socket whose SO_TXTIME has CLOCK_MONOTONIC (Linux 4.19).
+func AppendTXTime(b []byte, ahead time.Duration) []byte {
+	b, at := extend(b, LevelSocket, TXTime, TXTimeSize)
+	binary.NativeEndian.PutUint64(b[at:], uint64(max(sys.Monotonic()+int64(ahead), 1)))
 	return b
 }
 

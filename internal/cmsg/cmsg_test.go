@@ -44,6 +44,9 @@ func TestRoundTrip(t *testing.T) {
 			v, ok := m.Segment()
 			return ok && v == 1200
 		}},
+		"time to leave": {AppendTXTime(nil, time.Hour), 8, func(m Message) bool {
+			return m.is(LevelSocket, TXTime, 8) && int64(binary.NativeEndian.Uint64(m.Data)) >= int64(time.Hour)
+		}},
 		"byte tos": {Append(nil, LevelIP, IPTOS, []byte{2}), 1, func(m Message) bool {
 			v, ok := m.TOS()
 			return ok && v == 2

@@ -14,6 +14,7 @@ const (
 
 	TimestampNS    = 35 // SO_TIMESTAMPNS and SCM_TIMESTAMPNS, with the C library's old time
 	TimestampNSNew = 64 // the same with 64 bits for the seconds everywhere (Linux 5.1)
+	TXTime         = 61 // SO_TXTIME and SCM_TXTIME (Linux 4.19)
 	Overflow       = 40 // SO_RXQ_OVFL: how many datagrams were dropped so far
 
 	IPTOS     = 1

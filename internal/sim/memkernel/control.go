@@ -41,6 +41,9 @@ func (s *socket) ancillary(control []byte) (a ancillary, res int32) {
 			}
 			a.segment = int(size)
 		}
+		if m.Level == cmsg.LevelSocket && m.Type == cmsg.TXTime {
+			return a, -sys.EINVAL // SO_TXTIME is not set
+		}
 		if tos, ok := m.TOS(); ok {
 			a.tos = int(tos)
 		}

@@ -114,6 +114,7 @@ var waysOut = map[string]wayOut{
 	"file/transfer.go": {once("driver.ReadCached", "driver.ReadInMemory", "driver.ReadPlain", "driver.Cached",
 		"rand.Uint32", "hosted.Shared"), "routes that no file of a world has, or for goroutines"},
 	"file/world.go":          {once("os.TempDir"), "it has another in a world"},
+	"sock/packet_control.go": {once("time.Until"), "datagrams with times are refused in a world"},
 	"internal/dial/names.go": {once("context.WithDeadline"), "Beside looks names up in the task in a world"},
 	"internal/dial/zone.go": {once("net.InterfaceByName", "net.InterfaceByIndex", "time.Since", "time.Now"),
 		"a world has no names of interfaces"},
