@@ -26,6 +26,11 @@ import (
 
 // vsockHere says why no connection of this machine to itself is possible.
 var vsockHere = sync.OnceValue(func() error {
+	if set, err := sock.Reserve("vsock", ":0"); err != nil { // also where this build does not have it
+		return err
+	} else if err := set.Close(); err != nil {
+		return err
+	}
 	family := unix.SOCK_STREAM | unix.SOCK_CLOEXEC
 	ln, err := unix.Socket(unix.AF_VSOCK, family, 0)
 	if err != nil {
@@ -334,6 +339,9 @@ func TestVsockWithoutWay(t *testing.T) {
 	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			_, err := sock.Dial(l, "vsock", "3:5")
+			if errors.Is(err, syscall.EAFNOSUPPORT) { // so has a build that uses what other systems have, too
+				want = syscall.EAFNOSUPPORT
+			}
 			if wantVsock(t, "Dial", err, want); err == nil || !strings.Contains(err.Error(), "kernel") {
 				t.Errorf("%v, want a likely cause", err)
 			}
