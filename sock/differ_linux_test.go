@@ -23,6 +23,7 @@ import (
 
 	"ringo"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 	"ringo/sock"
 )
 
@@ -183,11 +184,22 @@ func (s *likeNet) packet(network, address string) net.PacketConn {
 }
 
 // free is an address where nobody listens.
-func (s *likeNet) free() string {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	s.must(err)
-	defer ln.Close()
-	return ln.Addr().String()
+func (s *likeNet) free() string { return socktest.Refusing(s.t) }
+
+// listenAlone is listenOn at a loopback address and port 0, where nobody listens at the port of the other family.
+func (s *likeNet) listenAlone(address string) net.Listener {
+	other := netip.IPv6Loopback()
+	if strings.HasPrefix(address, "[") {
+		other = netip.MustParseAddr("127.0.0.1")
+	}
+	for {
+		ln := s.listenOn("tcp", address)
+		port := ln.Addr().(*net.TCPAddr).Port
+		if _, err := socktest.Refuse(s.t, netip.AddrPortFrom(other, uint16(port))); err != syscall.EADDRINUSE {
+			return ln // or there is no such family
+		}
+		ln.Close()
+	}
 }
 
 // The ports that the kernel chose, and folders, differ from run to run.
@@ -406,7 +418,7 @@ var likeNets = map[string]func(s *likeNet){
 	},
 	"dial this machine": func(s *likeNet) {
 		for _, at := range []string{"127.0.0.1:0", "[::1]:0"} {
-			ln := s.listenOn("tcp", at)
+			ln := s.listenAlone(at)
 			_, port, _ := net.SplitHostPort(ln.Addr().String())
 			for _, host := range []string{"", "0.0.0.0", "[::]", "[::ffff:0.0.0.0]", "[::ffff:127.0.0.1]"} {
 				for _, network := range []string{"tcp", "tcp4", "tcp6"} {

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"log"
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -36,7 +34,7 @@ func main() {
 		return err
 	}
 	if *self != "" {
-		if err := makeDir(*dir); err != nil {
+		if err := raftkv.MakeDir(*dir); err != nil {
 			log.Fatal(err)
 		}
 		run = raftkv.Replica{Self: *self, Peers: strings.Split(*peers, ","), Join: *join, Dir: *dir,
@@ -47,19 +45,6 @@ func main() {
 		log.Fatal(err)
 	}
 	fmt.Print(answer) // not in a task: a slow reader of stdout would stop the loop
-}
-
-// makeDir makes the directory, unless it is there, so that a power failure does not take it, and the log, away.
-func makeDir(dir string) error {
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	parent, err := os.Open(filepath.Dir(filepath.Clean(dir)))
-	if err != nil {
-		return err
-	}
-	defer parent.Close()
-	return parent.Sync()
 }
 
 // inUseMax is how long a replica tries to get its address. A replica that was killed a moment ago may still hold it:

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"go.etcd.io/raft/v3"
 	"go.etcd.io/raft/v3/raftpb"
@@ -363,4 +364,18 @@ func (d *disk) receive(temp string, index uint64, fill func(io.Writer) error) er
 		return err
 	}
 	return cmp.Or(d.dir.Rename(temp, snapshotName(index)), d.dir.Sync())
+}
+
+// MakeDir makes a replica's directory, unless it is there, so that a power failure does not take it away. It waits for
+// the disk: call it before Run.
+func MakeDir(dir string) error {
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	parent, err := os.Open(filepath.Dir(filepath.Clean(dir)))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	return parent.Sync()
 }

@@ -14,20 +14,41 @@ import (
 // server.
 func Refusing(t testing.TB) string {
 	t.Helper()
-	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	ap, err := Refuse(t, netip.MustParseAddrPort("127.0.0.1:0"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	return ap.String()
+}
+
+// Refuse makes an address refuse connections until the test ends; port 0 becomes a free one. The error is EADDRINUSE if
+// another socket has the port.
+func Refuse(t testing.TB, ap netip.AddrPort) (netip.AddrPort, error) {
+	family := syscall.AF_INET
+	if ap.Addr().Is6() {
+		family = syscall.AF_INET6
+	}
+	fd, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return ap, err
 	}
 	t.Cleanup(func() { syscall.Close(fd) })
-	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
-		t.Fatal(err)
+	if err := syscall.Bind(fd, Sockaddr(ap)); err != nil {
+		return ap, err
 	}
 	name, err := syscall.Getsockname(fd)
-	if err != nil {
-		t.Fatal(err)
+	return withPort(ap, name), err
+}
+
+// withPort returns ap with the port of a socket's name.
+func withPort(ap netip.AddrPort, name syscall.Sockaddr) netip.AddrPort {
+	switch name := name.(type) {
+	case *syscall.SockaddrInet4:
+		return netip.AddrPortFrom(ap.Addr(), uint16(name.Port))
+	case *syscall.SockaddrInet6:
+		return netip.AddrPortFrom(ap.Addr(), uint16(name.Port))
 	}
-	port := uint16(name.(*syscall.SockaddrInet4).Port)
-	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), port).String()
+	return ap
 }
 
 // Swallow makes a listener whose backlog is full, so that a dial gets no answer.
@@ -72,12 +93,7 @@ func Swallow(ap netip.AddrPort) (addr netip.AddrPort, undo func(), err error) {
 	if err != nil {
 		return ap, undo, err
 	}
-	switch name := name.(type) {
-	case *syscall.SockaddrInet4:
-		ap = netip.AddrPortFrom(ap.Addr(), uint16(name.Port))
-	case *syscall.SockaddrInet6:
-		ap = netip.AddrPortFrom(ap.Addr(), uint16(name.Port))
-	}
+	ap = withPort(ap, name)
 	for waiting := 0; waiting < 2; { // until two connections get no answer
 		fd, err := socket()
 		if err != nil {
