@@ -575,7 +575,7 @@ func TestBalanceLeavesOutWhoDoesNotAsk(t *testing.T) {
 			}
 			bring(fds[0])
 			peers = append(peers, os.NewFile(uintptr(fds[1]), "peer"))
-			if i%100 == 0 { // who asks is not to have too many waiting, either
+			if i%10 == 0 { // who asks is not to have too many waiting, either
 				firstOf(s).Go(func() {}).Wait()
 			}
 		}
