@@ -539,57 +539,6 @@ func ExampleServePackets() {
 	// Output: "HELLO", <nil>
 }
 
-// A socket of its own for each peer, as servers of DTLS have: the first datagram comes to the server's socket, the
-// others to the peer's.
-func ExamplePacketSet_DialPeer() {
-	set, err := sock.ReservePackets("udp", "127.0.0.1:0")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer set.Close()
-	talk := func(c *sock.PacketConn) {
-		defer c.Close()
-		p := make([]byte, 1500)
-		n, err := c.Read(p)
-		if err == nil {
-			fmt.Fprintf(c, "%s, to you alone", p[:n])
-		}
-	}
-	err = ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {
-		c, err := set.Listen(l)
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		l.Go(func() {
-			sock.ServePackets(l, c, &sock.PacketHandler{Packet: func(p *sock.Packet) {
-				if peer, err := set.DialPeer(l, p.Addr); err == nil {
-					l.Go(func() { talk(peer) })
-					p.Reply([]byte("welcome"))
-				}
-			}})
-		})
-		client, err := sock.DialPacket(l, "udp", set.Addr().String())
-		if err != nil {
-			return err
-		}
-		defer client.Close()
-		p := make([]byte, 1500)
-		for _, word := range []string{"hello", "hello again"} {
-			fmt.Fprint(client, word)
-			n, err := client.Read(p)
-			fmt.Printf("%q, %v\n", p[:n], err)
-		}
-		return nil
-	})
-	if err != nil {
-		log.Fatal(err)
-	}
-	// Output:
-	// "welcome", <nil>
-	// "hello again, to you alone", <nil>
-}
-
 // Many datagrams by one call of the kernel each way.
 func ExamplePacketConn_ReadBatch() {
 	err := ringo.Run(context.Background(), &ringo.Config{Loops: 1}, func(l *ringo.Loop) error {

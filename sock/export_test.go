@@ -148,7 +148,7 @@ func BoundOn(k kernel.Kernel, network, address string) (netip.AddrPort, error) {
 	var s socket
 	lc := new(ListenConfig)
 	if strings.HasPrefix(network, "udp") {
-		s, _, err = lc.openPacket(k, network, ap, true, nil)
+		s, _, err = lc.openPacket(k, network, ap, true)
 	} else {
 		s, err = lc.open(k, network, ap, true)
 	}
@@ -157,13 +157,4 @@ func BoundOn(k kernel.Kernel, network, address string) (netip.AddrPort, error) {
 	}
 	defer s.close()
 	return s.addrPort()
-}
-
-// KeepTo makes c, a socket that is bound, a peer's beside own.
-func KeepTo(c *PacketConn, peer netip.AddrPort, own *PacketConn) error {
-	if err := (socket{c.l.Kernel(), c.core.FD().Sys()}).connect(peer); err != nil {
-		return err
-	}
-	c.keepTo(peer, own)
-	return nil
 }

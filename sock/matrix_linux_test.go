@@ -114,9 +114,6 @@ func TestNilLoop(t *testing.T) {
 		"ListenConfig.ListenUnixgram": func(l *ringo.Loop) error { return second(lc.ListenUnixgram(l, path)) },
 		"ListenerSet.Listen":          func(l *ringo.Loop) error { return second(set.Listen(l)) },
 		"PacketSet.Listen":            func(l *ringo.Loop) error { return second(packets.Listen(l)) },
-		"PacketSet.DialPeer": func(l *ringo.Loop) error {
-			return second(packets.DialPeer(l, netip.MustParseAddrPort("127.0.0.1:9")))
-		},
 		"ServePackets": func(l *ringo.Loop) (err error) {
 			onPacket(t, ringo.Config{Driver: "poll"}, func(_ *ringo.Loop, c *sock.PacketConn, _ *net.UDPConn) {
 				err = sock.ServePackets(l, c, &sock.PacketHandler{Packet: func(*sock.Packet) {}})

@@ -27,7 +27,6 @@ type packet struct {
 
 	parts *packetParts // set when it leaves its loop and the descriptor stays open
 	leave func()       // called once the address is free
-	set   *PacketSet   // of which it is a loop's socket
 	file  *socketFile  // of a Unix socket's name
 
 	network      string // as the program has named it
@@ -122,7 +121,6 @@ func (o *packetHooks) Tell(e handle.Event) {
 		c.core.Wake() // so that a waiting reader looks at the drain
 	case handle.Closing: // a Unix socket's name has a file
 		c.file.release()
-		c.set.closes(c.core.FD().Sys())
 	case handle.Settled:
 		c.settled()
 	case handle.Closed:

@@ -67,7 +67,7 @@ func (lc *ListenConfig) bindPacket(l *loop.Loop, network string, ap netip.AddrPo
 	}
 	j := joinOf(l, joinKey{packets: true})
 	s, got, err = j.open(l, lc, ap, func(alone bool) (socket, netip.AddrPort, error) {
-		return lc.openPacket(l.Kernel(), network, ap, alone, nil)
+		return lc.openPacket(l.Kernel(), network, ap, alone)
 	})
 	return s, got, func() { j.leave(l, got) }, err
 }
@@ -81,21 +81,15 @@ func checkPacketNetwork(network string) error {
 }
 
 // openPacket makes a bound datagram socket, and returns the address that it got. alone means that no other socket may
-// be bound to the address yet: SO_REUSEPORT is set only after the bind, so that siblings can join later. before, if not
-// nil, is called ahead of that.
-func (lc *ListenConfig) openPacket(k kernel.Kernel, network string, ap netip.AddrPort, alone bool,
-	before func(socket)) (s socket, got netip.AddrPort, err error) {
+// be bound to the address yet: SO_REUSEPORT is set only after the bind, so that siblings can join later.
+func (lc *ListenConfig) openPacket(k kernel.Kernel, network string, ap netip.AddrPort, alone bool) (s socket,
+	got netip.AddrPort, err error) {
 	if s, err = packetSocket(k, network, ap, ap.Addr().IsUnspecified()); err != nil {
 		return s, ap, err
 	}
 	err = first(
 		func() error { return lc.controls().udp(ap, s) },
-		func() error {
-			if before != nil {
-				before(s)
-			}
-			return s.reusePort(!alone)
-		},
+		func() error { return s.reusePort(!alone) },
 		func() error { return s.bind(ap) },
 		func() error { return s.reusePort(true) })
 	return s.bound(ap, err)

@@ -20,11 +20,8 @@ type PacketSet struct {
 
 	first int32 // the reserved socket, -1 once Listen has opened the others
 	of    *loop.Set
-	fds   []int32       // by index of the Run's loops: a socket that no loop has taken, or one of the constants below
-	conns []*PacketConn // by index: what the loop has taken last
-	steer *int          // the place of the byte in a connection id, see SteerQUIC
-	group bool          // the sockets have a program of their own, see bindAlone
-	peers peersState
+	fds   []int32 // by index of the Run's loops: a socket that no loop has taken, or one of the constants below
+	steer *int    // the place of the byte in a connection id, see SteerQUIC
 }
 
 // What has happened to a loop's socket.
@@ -54,7 +51,7 @@ func (lc *ListenConfig) ReservePackets(network, address string) (*PacketSet, err
 		return nil, listenError(network, nil, err)
 	}
 	set := &PacketSet{reserved: reserve(network), lc: *lc}
-	s, got, err := lc.openPacket(set.k, network, ap, !lc.AllowShared, set.found)
+	s, got, err := lc.openPacket(set.k, network, ap, !lc.AllowShared)
 	if err != nil {
 		return nil, asNamed(listenError(network, dial.UDPAddr(ap), err), address)
 	}
@@ -80,8 +77,7 @@ func (s *PacketSet) Listen(l *ringo.Loop) (*PacketConn, error) {
 		var fd int32
 		if fd, err = s.take(e); err == nil {
 			c := newPacketConn(e, s.network, fd, s.addr, netip.AddrPort{})
-			c.set, c.leave = s, func() { s.mark(e, socketClosed) }
-			s.conns[e.Index()] = c
+			c.leave = func() { s.mark(e, socketClosed) }
 			return c, nil
 		}
 	}
@@ -105,10 +101,10 @@ func (s *PacketSet) take(l *loop.Loop) (fd int32, err error) {
 	switch fd = s.fds[l.Index()]; {
 	case fd == socketTaken:
 		return -1, inUse
-	case fd == socketClosed && (s.steer != nil || s.peers != noPeers):
+	case fd == socketClosed && s.steer != nil:
 		return -1, errSteered
 	case fd == socketClosed:
-		o, _, err := s.lc.openPacket(s.k, s.network, s.addr, false, nil)
+		o, _, err := s.lc.openPacket(s.k, s.network, s.addr, false)
 		if err != nil {
 			return -1, err
 		}
@@ -134,11 +130,11 @@ var (
 func (s *PacketSet) open(of *loop.Set) error {
 	fds := []int32{s.first}
 	for range of.Loops()[1:] {
-		o, _, err := s.lc.openPacket(s.k, s.network, s.addr, false, nil)
+		o, _, err := s.lc.openPacket(s.k, s.network, s.addr, false)
 		if err == nil {
 			fds = append(fds, o.n)
-			if (s.steer != nil || s.group) && len(fds) == 2 { // from the second socket on they are a group
-				err = o.attach(s.program(len(of.Loops())))
+			if s.steer != nil && len(fds) == 2 { // from the second socket on they are a group
+				err = o.attach(steerQUIC(*s.steer, len(of.Loops())))
 			}
 		}
 		if err != nil {
@@ -149,7 +145,6 @@ func (s *PacketSet) open(of *loop.Set) error {
 		}
 	}
 	s.of, s.fds, s.first = of, fds, -1
-	s.conns = make([]*PacketConn, len(fds))
 	return nil
 }
 
@@ -176,7 +171,6 @@ func (s *PacketSet) Close() error { return s.giveUp(s.udp, s.drop) }
 func (s *PacketSet) drop() {
 	for _, fd := range append(s.fds, s.first) {
 		if fd >= 0 {
-			s.leavePeers(fd)
 			s.k.Close(fd)
 		}
 	}
