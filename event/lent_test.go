@@ -3,6 +3,7 @@ package event_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"runtime"
@@ -172,14 +173,19 @@ const peersEnd = "a reset by the peer"
 func TestLentUntilTold(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		for _, e := range ends {
-			t.Run(e.name, func(t *testing.T) { lentUntilTold(t, cfg, e.name, e.call, e.end, true) })
-			t.Run(e.name+", late", func(t *testing.T) { lentUntilTold(t, cfg, e.name, e.call, e.end, false) })
+			for _, sends := range []bool{true, false} {
+				for _, late := range []bool{true, false} {
+					t.Run(fmt.Sprintf("%s, sends %t, late %t", e.name, sends, late), func(t *testing.T) {
+						lentUntilTold(t, cfg, e.name, e.call, e.end, sends, late)
+					})
+				}
+			}
 		}
 	})
 }
 
-func lentUntilTold(t *testing.T, cfg ringo.Config, name string, call bool, end func(*event.Conn), sends bool) {
-	w := &watcher{late: !sends}
+func lentUntilTold(t *testing.T, cfg ringo.Config, name string, call bool, end func(*event.Conn), sends, late bool) {
+	w := &watcher{late: late}
 	out, behind, in := make([]byte, 16<<20), make([]byte, 100), make([]byte, 1<<20)
 	told, want := 0, 1
 	tell := func(what string, p []byte) {

@@ -28,7 +28,7 @@ func TestTablesApply(t *testing.T) {
 			t.Error(err)
 		}
 		for i := range rows {
-			m := &rows[i]
+			m := rows[i]
 			text, err := os.ReadFile(filepath.Join(root, m.file))
 			if err != nil {
 				t.Errorf("%s: %v", m.name, err)
