@@ -2,6 +2,7 @@ package ringo_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -88,6 +89,7 @@ func TestEndsUnderAFlood(t *testing.T) {
 }
 
 // One goroutine is enough, if all that it starts runs until it has started the next one. In a drain it is the same.
+// What runs may start more to the last.
 func TestEndsUnderAChainOfPosts(t *testing.T) {
 	links := map[string]func(l *ringo.Loop, fn func()) (end func() error){
 		"Post": func(l *ringo.Loop, fn func()) (end func() error) {
@@ -106,6 +108,7 @@ func TestEndsUnderAChainOfPosts(t *testing.T) {
 				}
 				ctx, drain := context.WithCancel(context.Background())
 				c := &chain{stop: t.Context().Done(), link: link, asks: make(chan bool), linked: make(chan bool)}
+				own := 0
 				equal(t, name+": Run", runContext(t, ctx, cfg, func(l *ringo.Loop) error {
 					if drains {
 						drain()
@@ -114,10 +117,13 @@ func TestEndsUnderAChainOfPosts(t *testing.T) {
 					if l.Index() > 0 {
 						return nil
 					}
+					c.own = func() error { return l.Post(func() { own++ }) } // also if it is shut to the goroutine
 					go c.feed(l)
 					c.run()
 					return nil
 				}), nil)
+				equal(t, name+": posts of its own", c.ownErr, nil)
+				equal(t, name+": posts of its own that ran", own, c.ran)
 				drain()
 				close(c.asks)
 				last := len(c.ends) - 1
@@ -139,6 +145,8 @@ type chain struct {
 	asks, linked chan bool
 	ends         []func() error
 	ran          int
+	own          func() error // what each does then, which is of the loop; nil: nothing
+	ownErr       error
 }
 
 // run is each of them.
@@ -148,6 +156,9 @@ func (c *chain) run() {
 	case c.asks <- true:
 		<-c.linked
 	case <-c.stop:
+	}
+	if c.own != nil {
+		c.ownErr = errors.Join(c.ownErr, c.own())
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"runtime"
@@ -812,6 +813,19 @@ func TestGoroutinesAcceptAllocations(t *testing.T) {
 	})
 }
 
+// listenApart is listen at a port that the system gives nobody who asks for any: once it is free, nobody else has it.
+func listenApart(t *testing.T, l *ringo.Loop) *sock.Listener {
+	t.Helper()
+	for {
+		ln, err := sock.Listen(l, "tcp", fmt.Sprintf("127.0.0.1:%d", 10_000+rand.IntN(20_000)))
+		if err == nil {
+			return ln
+		} else if !errors.Is(err, syscall.EADDRINUSE) {
+			t.Fatal(err)
+		}
+	}
+}
+
 // wantFree tells whether an address can be listened on, at once.
 func wantFree(t *testing.T, addr string) {
 	t.Helper()
@@ -858,7 +872,7 @@ func TestCloseUnderGoroutinesInAccept(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				onLoop(t, cfg, func(l *ringo.Loop) {
 					before := descriptors(t, "socket:")
-					ln := listen(t, l)
+					ln := listenApart(t, l)
 					onGoroutine(t, l, func() {
 						got := acceptors(ln, callers)
 						waitInAccept(t, callers)
@@ -888,7 +902,7 @@ func TestLoopEndsUnderGoroutinesInAccept(t *testing.T) {
 			var got <-chan accepted
 			patience.Within(t.Name(), func() {
 				if err := ringo.Run(context.Background(), &cfg, func(l *ringo.Loop) error {
-					ln = listen(t, l)
+					ln = listenApart(t, l)
 					got = acceptors(ln, callers)
 					onGoroutine(t, l, func() { waitInAccept(t, callers) })
 					return nil
@@ -974,6 +988,7 @@ func TestLoopEndsWhileGoroutinesAccept(t *testing.T) {
 func TestControlUnderGoroutinesInAccept(t *testing.T) {
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		besideLoop(t, cfg, func(t *testing.T, l *ringo.Loop, ln *sock.Listener) {
+			before := descriptors(t, "socket:")
 			got := acceptors(ln, 2)
 			waitInAccept(t, 2)
 			raw, err := ln.SyscallConn()
@@ -1001,7 +1016,9 @@ func TestControlUnderGoroutinesInAccept(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			wantFree(t, ln.Addr().String())
+			if after := descriptors(t, "socket:"); after != before-1 {
+				t.Errorf("%d sockets after Close, %d before", after, before)
+			}
 			wantClosed(t, "Control after Close", raw.Control(func(uintptr) {}))
 		})
 	})

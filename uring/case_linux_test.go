@@ -4,6 +4,7 @@ package uring
 
 import (
 	"testing"
+	"time"
 )
 
 // A ringCase is a behaviour of the kernel, run on a ring of its own.
@@ -24,7 +25,9 @@ func runBoth(t *testing.T, cases []ringCase) {
 	t.Helper()
 	runCases(t, cases)
 	for _, c := range cases {
-		t.Run(c.name+" by SQPOLL", func(t *testing.T) { c.run(t, open(t, 64, &Config{SQPoll: true})) })
+		t.Run(c.name+" by SQPOLL", func(t *testing.T) {
+			c.run(t, open(t, 64, &Config{SQPoll: true, SQPollIdle: time.Millisecond}))
+		})
 	}
 }
 

@@ -55,7 +55,11 @@ func exitWithWork(mode string) {
 	var name, how string
 	var sqpoll bool
 	fmt.Sscanf(mode, "%s %s %t", &name, &how, &sqpoll)
-	r, err := Open(8, &Config{SQPoll: sqpoll})
+	cfg := &Config{SQPoll: sqpoll}
+	if sqpoll {
+		cfg.SQPollIdle = time.Millisecond
+	}
+	r, err := Open(8, cfg)
 	if err != nil {
 		fmt.Println(err)
 		os.Exit(3)

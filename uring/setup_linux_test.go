@@ -146,7 +146,7 @@ func testSQAff(t *testing.T) {
 		}
 	}
 	before := sqThreads(t)
-	r := openWith(t, 4, Config{SQPoll: true, SQPollIdle: time.Second, With: SetupSQAff, SQPollCPU: cpu}, "5.13")
+	r := openWith(t, 4, Config{SQPoll: true, SQPollIdle: time.Millisecond, With: SetupSQAff, SQPollCPU: cpu}, "5.13")
 	want(t, do(t, r, (*SQE).PrepNop), 0)
 	found := false
 	for tid, s := range sqThreads(t) {
@@ -195,10 +195,10 @@ func atoi(s string) (n int) {
 
 // testAttach: a second ring brings no second thread.
 func testAttach(t *testing.T) {
-	one := openWith(t, 4, Config{SQPoll: true, SQPollIdle: time.Second}, "5.13")
+	one := openWith(t, 4, Config{SQPoll: true, SQPollIdle: time.Millisecond}, "5.13")
 	want(t, do(t, one, (*SQE).PrepNop), 0)
 	before := sqThreads(t)
-	two := openWith(t, 4, Config{SQPoll: true, Attach: one}, "5.13")
+	two := openWith(t, 4, Config{SQPoll: true, SQPollIdle: time.Millisecond, Attach: one}, "5.13")
 	if two.Flags()&SetupAttachWQ == 0 {
 		t.Error("not attached")
 	}

@@ -32,13 +32,27 @@ var burst = &verb{"c%[1]d.Write(%[7]d) // %[3]d pieces, way %[6]d", func(x *acto
 	defer x.Aside(func() { f.Close() })
 	sum := 0
 	for i, seg := range s.Segs {
+		if i == len(s.Segs)-1 {
+			if err := c.Flush(); err != nil {
+				return valued(sum, err)
+			}
+		}
 		n, err := x.writePiece(c, f, sum, content([]segment{seg}), s.How+i*i)
 		if sum += n; err != nil {
 			return valued(sum, err)
 		}
 	}
-	return valued(sum, c.Flush())
+	return valued(sum, flushHeld(c))
 }}
+
+// flushHeld is a Flush behind an actor's last bytes, of what callbacks hold. On others' connections it might wait for
+// another actor, which writes once the peer has all, and may wait for this one to read.
+func flushHeld(c Conn) error {
+	if _, held := c.(*eventConn); held {
+		return c.Flush()
+	}
+	return nil
+}
 
 // writePiece writes one piece, in one of several ways. f is a file with the content of all pieces.
 func (x *actor) writePiece(c Conn, f File, at int, p []byte, how int) (int, error) {

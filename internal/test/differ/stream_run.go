@@ -78,7 +78,9 @@ var accept = &verb{"c%[1]d = s%[2]d.Accept() // way %[6]d", func(x *actor, s *St
 }}
 
 // The first bigWays of them suit any size.
-var writeWays = []string{"Write", "WriteV", "ReadFrom", "Write, Flush", "TryWrite, Write", "SendFile", "in pieces"}
+var writeWays = []string{
+	"Write", "WriteV", "ReadFrom", "Write, Flush, Write", "TryWrite, Write", "SendFile", "in pieces",
+}
 
 const bigWays = 4
 
@@ -96,8 +98,12 @@ func (x *actor) write(c Conn, p []byte, how int) (int, error) {
 		n, err := c.CopyFrom(plainReader{bytes.NewReader(p)})
 		return int(n), err
 	case 3:
-		n, err := c.Write(p)
-		return n, errors.Join(err, c.Flush())
+		n, err := c.Write(p[:len(p)/2])
+		if err = errors.Join(err, c.Flush()); err != nil {
+			return n, err
+		}
+		m, err := c.Write(p[n:])
+		return n + m, err
 	case 4:
 		n, err := c.TryWrite(p)
 		if err == nil && n < len(p) {
@@ -145,7 +151,7 @@ func (x *actor) sendFile(c Conn, p []byte) (n int, err error) {
 	defer x.Aside(func() { f.Close() })
 	head := p[:len(p)/2]
 	n, err = sendAll(c, head, f, len(head), len(p)-len(head))
-	return len(head) + n, errors.Join(err, c.Flush())
+	return len(head) + n, errors.Join(err, flushHeld(c))
 }
 
 // sendAll sends a head and n bytes of a file.
