@@ -1324,6 +1324,10 @@ func TestErrorOfAccepted(t *testing.T) {
 				pair(t, cfg, func(l *ringo.Loop, c *sock.Conn, peer tcpPeer) {
 					x := &batch{T: t, here: l, c: c, peer: peer}
 					reset(peer)
+					socktest.EventuallyOn(t, l, "the reset has come", func() bool {
+						info, err := c.TCPInfo()
+						return err == nil && info.State == sock.TCPClose
+					})
 					x.write(c, 10) // accepted, and refused
 					others(l)
 					err := call.do(x)
