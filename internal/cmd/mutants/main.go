@@ -160,8 +160,8 @@ func tryAll(ctx context.Context, mutants []*mutant, beside int, kept string) (ki
 	return killed, ctx.Err()
 }
 
-// survived and killed return the begin of a line about a mistake.
-func (m *mutant) survived() string { return "SURVIVED " + m.name + "," }
+// survived and killed return the begin of a line about a mistake, which none about another has, whose name is longer.
+func (m *mutant) survived() string { return fmt.Sprintf("SURVIVED %-60s for", m.name) }
 func (m *mutant) killed() string   { return fmt.Sprintf("killed   %-60s by", m.name) }
 
 // copyTree copies the tree, without names that begin with a dot, such as .git.

@@ -72,8 +72,8 @@ func hasTest(t *testing.T, dir, name string) bool {
 func TestJudge(t *testing.T) {
 	kept := filepath.Join(t.TempDir(), "kept")
 	text := `killed   ./a .*: one                                by --- FAIL: TestA --- FAIL: TestB, 3s
-SURVIVED ./b TestC: one, 2s: TestC passes
-SURVIVED ./a .*: two: with a colon, 1s: .* passes
+SURVIVED ./b TestC: one                             for 2s: TestC passes
+SURVIVED ./a .*: two: with a colon                  for 1s: .* passes
 killed   ./b TestC: two: with a colon              by --- FAIL: TestC, 2s
 killed   ./a .*: three                              by --- FAIL: TestA, 1s
 `
