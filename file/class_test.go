@@ -229,6 +229,7 @@ func TestClassRateChanges(t *testing.T) {
 // Calls that give up while they wait for the rate take nothing from those before them, nor do those behind them wait
 // for what they have not moved.
 func TestClassRateGivenUp(t *testing.T) {
+	t.Parallel()
 	eachDriver(t, func(t *testing.T, cfg ringo.Config) {
 		onLoop(t, cfg, func(l *ringo.Loop) {
 			const n, size, rate = 10, 64 << 10, 1 << 20

@@ -448,6 +448,9 @@ func startActivated(t *testing.T, files []*os.File, env ...string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for fd := range 100 { // the child must not have what these tests were given, as by a profiler
+		syscall.CloseOnExec(max(fd, 3))
+	}
 	cmd := exec.Command(self)
 	cmd.ExtraFiles = files
 	return startCommand(t, cmd, "to be activated", env...)

@@ -108,6 +108,7 @@ func TestResetForgetsItsBody(t *testing.T) {
 
 // The time that a head may take goes on when the last stream ends.
 func TestHeadTimeoutGoesOn(t *testing.T) {
+	t.Parallel()
 	in, goes := make(chan bool, 1), make(chan bool, 1)
 	h := sockhttp.Goroutine(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
 		in <- true

@@ -500,6 +500,7 @@ func TestEndsWithoutReader(t *testing.T) {
 	})
 	for _, how := range []string{"error", "calm", "ping", "idle"} {
 		t.Run(how, func(t *testing.T) {
+			t.Parallel()
 			var open atomic.Int32
 			eachClear2(t, h, func(s *sockhttp.Server) {
 				s.ConnState = func(_ net.Conn, state http.ConnState) {

@@ -42,21 +42,23 @@ func TestMaskedLadder(t *testing.T) {
 		{"extarg", "auto", []string{"error: ", "RINGO_MASK", `"extarg"`}},
 		{"extarg", "epoll", []string{"error: ", "RINGO_MASK", `"extarg"`}},
 	} {
-		cmd := exec.Command(self(t))
-		cmd.Env = append(os.Environ(), childEnv+"="+c.driver, mask.Variable+"="+c.mask)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Errorf("%s=%s: %v\n%s", mask.Variable, c.mask, err, out)
-			continue
-		}
-		got := string(out)
-		if !strings.HasPrefix(got, c.says[0]) || strings.Count(got, "\n") != 1 {
-			t.Errorf("%s=%s: %swant one line that begins with %q", mask.Variable, c.mask, got, c.says[0])
-		}
-		for _, word := range c.says[1:] {
-			if !strings.Contains(got, word) {
-				t.Errorf("%s=%s: %swant %q in it", mask.Variable, c.mask, got, word)
+		t.Run(c.mask+" "+c.driver, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(self(t))
+			cmd.Env = append(os.Environ(), childEnv+"="+c.driver, mask.Variable+"="+c.mask)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%s=%s: %v\n%s", mask.Variable, c.mask, err, out)
 			}
-		}
+			got := string(out)
+			if !strings.HasPrefix(got, c.says[0]) || strings.Count(got, "\n") != 1 {
+				t.Errorf("%s=%s: %swant one line that begins with %q", mask.Variable, c.mask, got, c.says[0])
+			}
+			for _, word := range c.says[1:] {
+				if !strings.Contains(got, word) {
+					t.Errorf("%s=%s: %swant %q in it", mask.Variable, c.mask, got, word)
+				}
+			}
+		})
 	}
 }
