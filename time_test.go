@@ -788,8 +788,8 @@ func TestWithContextContext(t *testing.T) {
 						}
 						return nil
 					})
-					l.AfterFunc(time.Millisecond, func() { cancel(mine) })
 					equal(t, "Offload", l.Offload(func(ctx context.Context) error {
+						cancel(mine)
 						<-ctx.Done()
 						return context.Cause(ctx)
 					}), mine)
