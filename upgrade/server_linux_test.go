@@ -214,17 +214,13 @@ var serveKind = map[string]func(ctx context.Context, cfg *ringo.Config, up *upgr
 		more func(l *ringo.Loop) (*sock.Conn, error)) error {
 		s := &sockhttp.Server{Handler: sockhttp.Task(http.HandlerFunc(answer)), Linger: 5 * time.Second, More: more,
 			Drain: func(c *sock.Conn) error { return pass(up, c) }}
-		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
-			return onEach(l, sets, func(ln *sock.Listener) error { return orderly(s.Serve(ln)) })
-		})
+		return s.ServeSets(ctx, cfg, sets)
 	},
 	"HTTP/2": func(ctx context.Context, cfg *ringo.Config, _ *upgrade.Upgrader, sets []*sock.ListenerSet,
 		_ func(l *ringo.Loop) (*sock.Conn, error)) error {
 		s := &sockhttp.Server{Handler: sockhttp.Task(http.HandlerFunc(answer)), Protocols: new(http.Protocols)}
 		s.Protocols.SetUnencryptedHTTP2(true)
-		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
-			return onEach(l, sets, func(ln *sock.Listener) error { return orderly(s.Serve(ln)) })
-		})
+		return s.ServeSets(ctx, cfg, sets)
 	},
 	"TLS": func(ctx context.Context, cfg *ringo.Config, _ *upgrade.Upgrader, sets []*sock.ListenerSet,
 		_ func(l *ringo.Loop) (*sock.Conn, error)) error {
@@ -232,9 +228,7 @@ var serveKind = map[string]func(ctx context.Context, cfg *ringo.Config, up *upgr
 		certified.Close()
 		s := &sockhttp.Server{Handler: sockhttp.Task(http.HandlerFunc(answer)),
 			TLSConfig: &tls.Config{Certificates: certified.TLS.Certificates}}
-		return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
-			return onEach(l, sets, func(ln *sock.Listener) error { return orderly(s.ServeTLS(ln, "", "")) })
-		})
+		return s.ServeSetsTLS(ctx, cfg, sets, "", "")
 	},
 	"datagrams": func(ctx context.Context, cfg *ringo.Config, up *upgrade.Upgrader, _ []*sock.ListenerSet,
 		_ func(l *ringo.Loop) (*sock.Conn, error)) error {
@@ -387,13 +381,6 @@ func onEach(l *ringo.Loop, sets []*sock.ListenerSet, serve func(ln *sock.Listene
 		})
 	}
 	return g.Wait()
-}
-
-func orderly(err error) error {
-	if err == http.ErrServerClosed {
-		return nil
-	}
-	return err
 }
 
 // pass passes a connection on, and has the test know if it can't.

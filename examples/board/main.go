@@ -8,7 +8,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"log"
@@ -17,7 +16,6 @@ import (
 	"os/signal"
 	"time"
 
-	"ringo"
 	"ringo/metrics"
 	"ringo/sock"
 	"ringo/sock/sockhttp"
@@ -40,20 +38,10 @@ func main() {
 
 // serve serves on all loops until ctx ends. Then requests under way are answered, and close ends the streams.
 func serve(ctx context.Context, set *sock.ListenerSet) error {
-	defer set.Close()
 	b := newBoard()
 	defer context.AfterFunc(ctx, b.close)()
 	s := &sockhttp.Server{Handler: b.routes(), ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
-	return ringo.Run(ctx, nil, func(l *ringo.Loop) error {
-		ln, err := set.Listen(l)
-		if err != nil {
-			return err
-		}
-		if err := s.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
-			return err
-		}
-		return nil
-	})
+	return s.ServeSets(ctx, nil, []*sock.ListenerSet{set})
 }
 
 // routes says where each handler runs.

@@ -31,22 +31,12 @@ func TestGather(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer set.Close()
 	g := newGatherer([]string{quick.URL, slow.URL, quick.URL})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	s := &sockhttp.Server{Handler: sockhttp.Task(g)}
 	go func() {
-		ended <- ringo.Run(ctx, &ringo.Config{Loops: 2}, func(l *ringo.Loop) error {
-			ln, err := set.Listen(l)
-			if err != nil {
-				return err
-			}
-			if err := s.Serve(ln); err != http.ErrServerClosed {
-				return err
-			}
-			return nil
-		})
+		ended <- s.ServeSets(ctx, &ringo.Config{Loops: 2}, []*sock.ListenerSet{set})
 	}()
 	tr := new(http.Transport)
 	res, err := (&http.Client{Transport: tr}).Get("http://" + set.Addr().String())

@@ -1,6 +1,7 @@
 package sockhttp
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -106,51 +108,108 @@ func ListenAndServe(ctx context.Context, cfg *ringo.Config, addr string, handler
 
 // ListenAndServe is like the function ListenAndServe.
 func (s *Server) ListenAndServe(ctx context.Context, cfg *ringo.Config, addr string) error {
-	if addr == "" {
-		addr = ":http"
-	}
-	return s.run(ctx, cfg, addr, s.Serve)
+	return s.listenAndServe(ctx, cfg, cmp.Or(addr, ":http"), s.Serve)
 }
 
 // ListenAndServeTLS is like ListenAndServe, with TLS 1.2 and 1.3. The files are a certificate and its key; they may be
 // empty if TLSConfig has a certificate.
 func (s *Server) ListenAndServeTLS(ctx context.Context, cfg *ringo.Config, addr, certFile, keyFile string) error {
-	if addr == "" {
-		addr = ":https"
-	}
 	config, err := s.configTLS(certFile, keyFile)
 	if err != nil {
 		return err
 	}
-	return s.run(ctx, cfg, addr, func(ln net.Listener) error { return s.serveTLS(ln, config) })
+	return s.listenAndServe(ctx, cfg, cmp.Or(addr, ":https"), s.byTLS(config))
 }
 
-// run serves an address on all loops.
-func (s *Server) run(ctx context.Context, cfg *ringo.Config, addr string, serve func(net.Listener) error) error {
-	if l, _ := loop.Current(); l != nil {
-		return errors.New("sockhttp: ListenAndServe from inside a task, which would stop its loop")
+// ServeSets is like ListenAndServe, but for one or more sockets of any network that listen already: those of
+// sock.Reserve, of package upgrade or of a service manager. It closes them when it returns. If a socket can't accept
+// any more, the program ends with its error.
+func (s *Server) ServeSets(ctx context.Context, cfg *ringo.Config, sets []*sock.ListenerSet) error {
+	return s.serveSets(ctx, cfg, sets, s.Serve)
+}
+
+// ServeSetsTLS is like ServeSets, with TLS; see ListenAndServeTLS.
+func (s *Server) ServeSetsTLS(ctx context.Context, cfg *ringo.Config, sets []*sock.ListenerSet,
+	certFile, keyFile string) error {
+	config, err := s.configTLS(certFile, keyFile)
+	if err != nil {
+		closeSets(sets)
+		return err
 	}
-	set, err := new(sock.ListenConfig).Reserve("tcp", addr)
+	return s.serveSets(ctx, cfg, sets, s.byTLS(config))
+}
+
+// byTLS returns the function that serves a listener by TLS.
+func (s *Server) byTLS(config *tls.Config) func(net.Listener) error {
+	return func(ln net.Listener) error { return s.serveTLS(ln, config) }
+}
+
+func (s *Server) listenAndServe(ctx context.Context, cfg *ringo.Config, addr string,
+	serve func(net.Listener) error) error {
+	if err := noTask("ListenAndServe"); err != nil {
+		return err
+	}
+	set, err := sock.Reserve("tcp", addr)
 	if err != nil {
 		return err
 	}
-	defer set.Close()
+	return s.serveSets(ctx, cfg, []*sock.ListenerSet{set}, serve)
+}
+
+// noTask returns an error in a task, where a method that has loops of its own may not be called.
+func noTask(method string) error {
+	if l, _ := loop.Current(); l != nil {
+		return errors.New("sockhttp: " + method + " from inside a task, which would stop its loop: call it from a " +
+			"goroutine or in Loop.Offload")
+	}
+	return nil
+}
+
+func closeSets(sets []*sock.ListenerSet) {
+	for _, set := range sets {
+		if set != nil {
+			set.Close()
+		}
+	}
+}
+
+// serveSets serves sockets on all loops.
+func (s *Server) serveSets(ctx context.Context, cfg *ringo.Config, sets []*sock.ListenerSet,
+	serve func(net.Listener) error) error {
+	defer closeSets(sets)
+	if err := noTask("ServeSets"); err != nil {
+		return err
+	}
+	if len(sets) == 0 || slices.Contains(sets, nil) {
+		return errors.New("sockhttp: ServeSets without a ListenerSet, or with a nil one")
+	}
 	var ended atomic.Bool
-	err = ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
-		ln, err := set.Listen(l)
-		if err != nil {
-			return err
+	err := ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
+		var all []*sock.Listener
+		for _, set := range sets {
+			ln, err := set.Listen(l)
+			if err != nil {
+				return err
+			}
+			all = append(all, ln)
 		}
-		err = serve(ln)
+		g := ringo.NewGroup(l)
+		for _, ln := range all {
+			g.Go(func() error {
+				if err := serve(ln); !errors.Is(err, http.ErrServerClosed) {
+					return err
+				}
+				return nil // an error would end the requests of the others
+			})
+		}
+		err := g.Wait()
 		switch {
-		case !errors.Is(err, http.ErrServerClosed):
+		case err != nil || (*loop.Loop)(l).Draining():
 			return err
-		case (*loop.Loop)(l).Draining():
-			return nil
 		case s.closed.Load():
-			return err
+			return http.ErrServerClosed
 		}
-		ended.Store(true) // an error would end the requests of the other loops
+		ended.Store(true)
 		return nil
 	})
 	if err == nil && ended.Load() {

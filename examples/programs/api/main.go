@@ -58,20 +58,10 @@ func run(listen, url string) error {
 
 // serve serves on all loops until ctx ends. Then requests under way are answered, and r.close ends streams and chats.
 func serve(ctx context.Context, set *sock.ListenerSet, notes *notes, cfg *ringo.Config) error {
-	defer set.Close()
 	r := newRoom()
 	defer context.AfterFunc(ctx, r.close)()
 	s := &sockhttp.Server{Handler: routes(notes, r), ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute}
-	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
-		ln, err := set.Listen(l)
-		if err != nil {
-			return err
-		}
-		if err := s.Serve(ln); err != http.ErrServerClosed {
-			return err
-		}
-		return nil
-	})
+	return s.ServeSets(ctx, cfg, []*sock.ListenerSet{set})
 }
 
 // routes says where each handler runs.

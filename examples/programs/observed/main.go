@@ -70,16 +70,7 @@ func run(ctx context.Context, listen, admin string) error {
 // serve serves on all loops until ctx ends.
 func serve(ctx context.Context, set *sock.ListenerSet, cfg *ringo.Config) error {
 	s := &sockhttp.Server{Handler: routes(), ReadHeaderTimeout: 5 * time.Second}
-	return ringo.Run(ctx, cfg, func(l *ringo.Loop) error {
-		ln, err := set.Listen(l)
-		if err != nil {
-			return err
-		}
-		if err := s.Serve(ln); err != http.ErrServerClosed {
-			return err
-		}
-		return nil
-	})
+	return s.ServeSets(ctx, cfg, []*sock.ListenerSet{set})
 }
 
 // pages are for operators. They are served by package net, on goroutines, so that they answer even while a task holds

@@ -31,7 +31,7 @@ var groups = []group{
 	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock/socktls", "ListenAndServe ServeSets"},
 	{"fails, because a loop would wait for it", "a goroutine", "ringo/sock/sockhttp", "ListenAndServe"},
 	{"fails, because a loop would wait for it", "a goroutine", "(*ringo/sock/sockhttp.Server)", "ListenAndServe " +
-		"ListenAndServeTLS"},
+		"ListenAndServeTLS ServeSets ServeSetsTLS"},
 
 	{disk, files, "os", "Open OpenFile Create CreateTemp ReadFile WriteFile ReadDir Stat Lstat " +
 		"Remove " +

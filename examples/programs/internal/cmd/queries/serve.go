@@ -62,13 +62,7 @@ func be(name, at string) error {
 		return err
 	}
 	fmt.Println(set.Addr())
-	return ringo.Run(context.Background(), nil, func(l *ringo.Loop) error {
-		ln, err := set.Listen(l)
-		if err != nil {
-			return err
-		}
-		return (&sockhttp.Server{Handler: mux}).Serve(ln)
-	})
+	return (&sockhttp.Server{Handler: mux}).ServeSets(context.Background(), nil, []*sock.ListenerSet{set})
 }
 
 // answering is the handler. In tasks, ask uses sessions of the loop.
