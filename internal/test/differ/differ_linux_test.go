@@ -94,6 +94,7 @@ func try(t testing.TB, b *differ.Bench, p differ.Program) bool {
 		return true
 	}
 	first := what
+	fmt.Fprintf(os.Stderr, "before it is shrunk: %s\n", b.Report(p, what)) // who ends the test meanwhile has this
 	defer func(patience time.Duration) { b.Patience = patience }(b.Patience)
 	for _, tries := range []int{1, 20} {
 		b.Patience = 3 * time.Second
