@@ -3,6 +3,7 @@ module ringo/bench
 go 1.25.0
 
 require (
+	github.com/cloudflare/tableflip v1.2.3
 	github.com/cloudwego/hertz v0.10.4
 	github.com/cloudwego/netpoll v0.7.2
 	github.com/go-chi/chi/v5 v5.5.0
