@@ -6,11 +6,11 @@
 // environment variable names the one that a process has. The test must pass without it. All others, and those that no
 // test has found so, are planted alone.
 //
-//	mutants [-run PATTERN] [-beside N] [-kept FILE] [-judge SUITES] TABLE...
+//	mutants [-run PATTERN] [-every N] [-beside N] [-kept FILE] [-judge SUITES] TABLE...
 //
 // With -judge the tests are on trial: each mistake is planted for each suite in a file with lines like "test" below,
-// and all tests of the suite are run. The result lists how many mistakes each test finds, and how many of them no other
-// test does.
+// and all tests of the suite are run. The result lists how many mistakes each test and each suite finds, and how many
+// of them no other does.
 //
 // A table has an entry for each mistake:
 //
@@ -48,6 +48,7 @@ func main() {
 	beside := flag.Int("beside", 8, "how many are tried at once: a mistake that makes a test wait costs no processor")
 	kept := flag.String("kept", "", "`file` of what came of each; those in it already are not tried again, but count")
 	list := flag.Bool("list", false, "name them, and plant none")
+	every := flag.Int("every", 1, "only each so many'th of the mistakes, as a sample")
 	suites := flag.String("judge", "", "`file` of suites, all of whose tests are tried on each mistake")
 	flag.Parse()
 	want, err := regexp.Compile(*pattern)
@@ -69,6 +70,10 @@ func main() {
 		return
 	}
 	mutants = slices.DeleteFunc(mutants, func(m *mutant) bool { return !want.MatchString(m.name) })
+	for i := range mutants[:len(mutants)/max(*every, 1)] {
+		mutants[i] = mutants[i**every]
+	}
+	mutants = mutants[:len(mutants)/max(*every, 1)]
 	if *suites != "" {
 		if mutants, err = onTrial(mutants, *suites); err != nil {
 			fail(err)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -76,6 +77,7 @@ SURVIVED ./b TestC: one                             for 2s: TestC passes
 SURVIVED ./a .*: two: with a colon                  for 1s: .* passes
 killed   ./b TestC: two: with a colon              by --- FAIL: TestC, 2s
 killed   ./a .*: three                              by --- FAIL: TestA, 1s
+killed   ./b TestC: four                            by , 1s
 `
 	if err := os.WriteFile(kept, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -89,9 +91,39 @@ killed   ./a .*: three                              by --- FAIL: TestA, 1s
 		got = append(got, strings.Fields(line))
 	}
 	want := [][]string{{"test", "finds", "alone"},
-		{"./a", "TestA", "2", "1"}, {"./a", "TestB", "1", "0"}, {"./b", "TestC", "1", "1"}}
+		{"./a", "TestA", "2", "1"}, {"./a", "TestB", "1", "0"}, {"./b", "TestC", "1", "1"},
+		{"./b", "panic", "1", "1"}, {},
+		{"suite", "finds", "alone"}, {"./a", "2", "2"}, {"./b", "2", "2"}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("judged %q, want %q", got, want)
+	}
+}
+
+// A suite is tried on mistakes in the packages that its tests are built of, and in files that are no package's.
+func TestOnTrial(t *testing.T) {
+	suites := filepath.Join(t.TempDir(), "suites")
+	err := os.WriteFile(suites, []byte("./internal/timer Test.*\n./internal/cmd/mutants TestA A=1\n"), 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir("../../..")
+	all, err := onTrial([]*mutant{{name: "one", file: "internal/timer/timer.go"},
+		{name: "two", file: "sock/conn.go"}, {name: "three", file: "docs/testing.md"}}, suites)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, m := range all {
+		got = append(got, m.name+" "+strings.Join(m.test, " "))
+	}
+	want := []string{"./internal/timer Test.*: one ./internal/timer Test.*",
+		"./internal/timer Test.*: three ./internal/timer Test.*",
+		"./internal/cmd/mutants TestA: three ./internal/cmd/mutants TestA A=1"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	if _, err := onTrial(nil, suites+"none"); err == nil {
+		t.Error("a file that is missing is no error")
 	}
 }
 
