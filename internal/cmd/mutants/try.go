@@ -217,6 +217,7 @@ func (m *mutant) run(ctx context.Context, tree, binary string, more ...string) (
 	defer stop()
 	test := exec.CommandContext(ctx, binary, args...)
 	test.Dir, test.Env, test.Stdout, test.Stderr = filepath.Join(tree, m.test[0]), m.env(more...), said, said
+	defer inGroup(test)() // a program with a mistake may not end by itself
 	runErr := test.Run()
 	text, err := os.ReadFile(said.Name())
 	if err != nil {
