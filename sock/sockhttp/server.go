@@ -146,23 +146,11 @@ func (s *Server) byTLS(config *tls.Config) func(net.Listener) error {
 
 func (s *Server) listenAndServe(ctx context.Context, cfg *ringo.Config, addr string,
 	serve func(net.Listener) error) error {
-	if err := noTask("ListenAndServe"); err != nil {
-		return err
-	}
 	set, err := sock.Reserve("tcp", addr)
 	if err != nil {
 		return err
 	}
 	return s.serveSets(ctx, cfg, []*sock.ListenerSet{set}, serve)
-}
-
-// noTask returns an error in a task, where a method that has loops of its own may not be called.
-func noTask(method string) error {
-	if l, _ := loop.Current(); l != nil {
-		return errors.New("sockhttp: " + method + " from inside a task, which would stop its loop: call it from a " +
-			"goroutine or in Loop.Offload")
-	}
-	return nil
 }
 
 func closeSets(sets []*sock.ListenerSet) {
@@ -173,13 +161,10 @@ func closeSets(sets []*sock.ListenerSet) {
 	}
 }
 
-// serveSets serves sockets on all loops.
+// serveSets serves sockets on all loops. Run refuses to be called in a task.
 func (s *Server) serveSets(ctx context.Context, cfg *ringo.Config, sets []*sock.ListenerSet,
 	serve func(net.Listener) error) error {
 	defer closeSets(sets)
-	if err := noTask("ServeSets"); err != nil {
-		return err
-	}
 	if len(sets) == 0 || slices.Contains(sets, nil) {
 		return errors.New("sockhttp: ServeSets without a ListenerSet, or with a nil one")
 	}

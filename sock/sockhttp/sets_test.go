@@ -20,14 +20,14 @@ import (
 	"ringo/sock/sockhttp"
 )
 
-// Sockets of several networks are served on all loops, and at the end requests that are under way on each, also where
-// the other has none: the one that ends first does not end the other.
+// Sockets of several networks are served on all loops, and at the end a request that is under way on one, where the
+// other has none: the one that ends first does not end the other.
 func TestServeSets(t *testing.T) {
 	config, trusting := certified(t)
 	client := trusting.Transport.(*http.Transport).TLSClientConfig.Clone()
 	client.ServerName = "example.com"
 	for _, way := range []string{"task", "goroutine", "TLS"} {
-		for _, end := range []string{"of the context", "by Shutdown"} {
+		for last, end := range []string{"of the context", "by Shutdown"} {
 			t.Run(way+", end "+end, func(t *testing.T) {
 				socktestEach(t, func(t *testing.T, cfg ringo.Config) {
 					cfg.Loops = 2
@@ -59,8 +59,8 @@ func TestServeSets(t *testing.T) {
 							ended <- s.ServeSets(ctx, &cfg, sets)
 						}
 					}()
-					// connected returns a connection to a socket, with a request on its way.
-					connected := func(set *sock.ListenerSet, path string) (net.Conn, *bufio.Reader) {
+					// connected connects to a socket, and returns where the answer to its request comes.
+					connected := func(set *sock.ListenerSet, path string) *bufio.Reader {
 						c, err := net.Dial(set.Addr().Network(), set.Addr().String())
 						if err != nil {
 							t.Fatal(err)
@@ -73,24 +73,16 @@ func TestServeSets(t *testing.T) {
 						if _, err := io.WriteString(c, "GET "+path+" HTTP/1.1\r\nHost: h\r\n\r\n"); err != nil {
 							t.Fatal(err)
 						}
-						return c, bufio.NewReader(c)
+						return bufio.NewReader(c)
 					}
 					for _, set := range sets {
-						_, r := connected(set, "/")
-						if _, body, err := readAnswer(r, "GET"); err != nil || string(body) != set.Addr().Network() {
+						_, body, err := readAnswer(connected(set, "/"), "GET")
+						if err != nil || body != set.Addr().Network() {
 							t.Errorf("%q, %v from %v", body, err, set.Addr())
 						}
 					}
-					for _, set := range sets {
-						_, r := connected(set, "/waits")
-						patience.Recv(t, "the request", h.in)
-						defer func() {
-							if _, body, err := readAnswer(r, "GET"); err != nil || string(body) != "answered" {
-								t.Errorf("at the end: %q, %v from %v", body, err, set.Addr())
-							}
-						}()
-						break
-					}
+					waits := connected(sets[last], "/waits")
+					patience.Recv(t, "the request", h.in)
 					shut := make(chan error, 1)
 					want := error(nil)
 					if end == "by Shutdown" {
@@ -115,6 +107,9 @@ func TestServeSets(t *testing.T) {
 					default:
 					}
 					h.goes.Close()
+					if _, body, err := readAnswer(waits, "GET"); err != nil || body != "answered" {
+						t.Errorf("at the end: %q, %v from %v", body, err, sets[last].Addr())
+					}
 					if err := patience.Recv(t, "Shutdown", shut); err != nil {
 						t.Error(err)
 					}
@@ -139,7 +134,8 @@ func TestServeSetsMisuse(t *testing.T) {
 	}
 	plain := func(sets ...*sock.ListenerSet) error { return s.ServeSets(t.Context(), nil, sets) }
 	inTask := func(sets ...*sock.ListenerSet) (err error) {
-		why := ringo.Run(t.Context(), nil, func(*ringo.Loop) error { err = plain(sets...); return nil })
+		one := &ringo.Config{Loops: 1}
+		why := ringo.Run(t.Context(), one, func(*ringo.Loop) error { err = plain(sets...); return nil })
 		return errors.Join(err, why)
 	}
 	closed := reserve()
