@@ -28,6 +28,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -52,6 +53,9 @@ func main() {
 	suites := flag.String("judge", "", "`file` of suites, all of whose tests are tried on each mistake")
 	flag.Parse()
 	want, err := regexp.Compile(*pattern)
+	if err == nil && *every < 1 {
+		err = errors.New("want -every of 1 or more")
+	}
 	if err != nil {
 		fail(err)
 	}
@@ -70,10 +74,7 @@ func main() {
 		return
 	}
 	mutants = slices.DeleteFunc(mutants, func(m *mutant) bool { return !want.MatchString(m.name) })
-	for i := range mutants[:len(mutants)/max(*every, 1)] {
-		mutants[i] = mutants[i**every]
-	}
-	mutants = mutants[:len(mutants)/max(*every, 1)]
+	mutants = sampled(mutants, *every)
 	if *suites != "" {
 		if mutants, err = onTrial(mutants, *suites); err != nil {
 			fail(err)
@@ -95,6 +96,14 @@ func main() {
 	if killed < len(mutants) || killed == 0 {
 		os.Exit(1)
 	}
+}
+
+// sampled returns each n'th mistake.
+func sampled(mutants []*mutant, n int) (some []*mutant) {
+	for i := 0; i < len(mutants); i += n {
+		some = append(some, mutants[i])
+	}
+	return some
 }
 
 // tryAll tries the mutants, beside of them at once. It prints the result of each, and appends it to the file kept,
