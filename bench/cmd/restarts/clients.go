@@ -91,7 +91,7 @@ func (c *clients) count(of *asked, err error) {
 
 // once asks by a connection of its own.
 func (c *clients) once() {
-	k, err := net.Dial("tcp", c.addr)
+	k, err := net.DialTimeout("tcp", c.addr, answerMax)
 	if err == nil {
 		defer k.Close()
 		_, _, err = ask(k, bufio.NewReader(k), "Connection: close\r\n")
@@ -102,59 +102,44 @@ func (c *clients) once() {
 // stay asks by one connection after the other, each as long as the server keeps it.
 func (c *clients) stay() {
 	for {
-		k, err := net.Dial("tcp", c.addr)
+		k, err := net.DialTimeout("tcp", c.addr, answerMax)
 		if err != nil {
 			c.count(&c.counts.kept, err)
-			if c.rests(nil) {
-				return
-			}
-			continue
+		} else {
+			c.asks(k)
+			k.Close()
 		}
-		over := c.asks(k)
-		k.Close()
-		if over {
+		select {
+		case <-c.over:
 			return
+		case <-time.After(pause()):
 		}
 	}
 }
 
 // asks asks by a connection until it has ended, or all clients do.
-func (c *clients) asks(k net.Conn) (over bool) {
+func (c *clients) asks(k net.Conn) {
 	for r := bufio.NewReader(k); ; {
 		_, last, err := ask(k, r, "")
 		c.count(&c.counts.kept, err)
 		if err != nil || last {
-			return c.rests(nil)
+			return
 		}
-		if over := c.rests(k); over {
-			return true
-		}
+		k.SetReadDeadline(time.Now().Add(pause()))
 		if _, err := r.Peek(1); !errors.Is(err, os.ErrDeadlineExceeded) {
 			c.counts.closed.Add(1)
-			return false
+			return
+		}
+		select {
+		case <-c.over:
+			return
+		default:
 		}
 	}
 }
 
-// rests waits a second or so, or until k, if there is one, is closed by the server.
-func (c *clients) rests(k net.Conn) (over bool) {
-	pause := time.Second/2 + rand.N(time.Second)
-	if k == nil {
-		select {
-		case <-c.over:
-			return true
-		case <-time.After(pause):
-			return false
-		}
-	}
-	k.SetReadDeadline(time.Now().Add(pause))
-	select {
-	case <-c.over:
-		return true
-	default:
-		return false
-	}
-}
+// pause returns how long a client that stays waits between two requests: a second in the middle.
+func pause() time.Duration { return time.Second/2 + rand.N(time.Second) }
 
 // ask makes a request, and returns the answer's body and whether the connection ends behind it.
 func ask(k net.Conn, r *bufio.Reader, fields string) (body string, last bool, err error) {

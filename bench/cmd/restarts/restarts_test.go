@@ -118,3 +118,18 @@ func TestPlay(t *testing.T) {
 		}
 	}
 }
+
+// A server that can't be started, or ends at once, is an error and leaves nothing behind.
+func TestStartFails(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	t.Setenv("PATH", os.Getenv("TMPDIR"))
+	for _, name := range []string{"none", "nginx", "ringo-none"} { // not known, not installed, no such driver
+		if s, err := start(t.Context(), name); err == nil {
+			s.stop()
+			t.Errorf("%s has started", name)
+		}
+	}
+	if left, err := os.ReadDir(os.Getenv("TMPDIR")); len(left) > 0 || err != nil {
+		t.Error(left, err)
+	}
+}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/signal"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,15 +34,6 @@ func serveAs(name, addr string) error {
 	return serveTableflip(addr)
 }
 
-// serves says in the working directory which process serves.
-func serves() error {
-	text := fmt.Sprint(os.Getpid())
-	if err := os.WriteFile(pidFile+".new", []byte(text), 0o600); err != nil {
-		return err
-	}
-	return os.Rename(pidFile+".new", pidFile)
-}
-
 // serveRingo serves as docs/upgrades.md shows.
 func serveRingo(driver, addr string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -58,14 +48,7 @@ func serveRingo(driver, addr string) error {
 	if err != nil {
 		return err
 	}
-	var started atomic.Int64
-	cfg := &ringo.Config{Driver: driver, Grace: grace}
-	cfg.Start = func(l *ringo.Loop) error {
-		if err := up.Started(l); err != nil || started.Add(1) < int64(len(l.Loops())) {
-			return err
-		}
-		return l.Offload(func(context.Context) error { return serves() })
-	}
+	cfg := &ringo.Config{Driver: driver, Grace: grace, Start: up.Started}
 	s := &sockhttp.Server{
 		Handler: sockhttp.Task(who),
 		Linger:  grace,
@@ -102,9 +85,6 @@ func serveTableflip(addr string) error {
 	s := &http.Server{Handler: who}
 	go s.Serve(ln)
 	if err := up.Ready(); err != nil {
-		return err
-	}
-	if err := serves(); err != nil {
 		return err
 	}
 	<-up.Exit()

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -21,15 +22,16 @@ import (
 type kind struct {
 	name, title string
 	argv        func(dir, addr string) []string
-	replace     func(dir string, first *os.Process) error
+	signal      syscall.Signal
+	master      bool // the process that was started gets it, which stays, and not the one that answers
 }
 
 var kinds = []kind{
-	{"ringo-uring", "Ringo, io_uring", itself("ringo-uring"), byPIDFile},
-	{"ringo-epoll", "Ringo, epoll", itself("ringo-epoll"), byPIDFile},
-	{"tableflip", "tableflip and net/http", itself("tableflip"), byPIDFile},
-	{"nginx", "nginx, HUP", nginx, func(_ string, p *os.Process) error { return p.Signal(syscall.SIGHUP) }},
-	{"haproxy", "HAProxy, USR2", haproxy, func(_ string, p *os.Process) error { return p.Signal(syscall.SIGUSR2) }},
+	{"ringo-uring", "Ringo, io_uring", itself("ringo-uring"), syscall.SIGHUP, false},
+	{"ringo-epoll", "Ringo, epoll", itself("ringo-epoll"), syscall.SIGHUP, false},
+	{"tableflip", "tableflip and net/http", itself("tableflip"), syscall.SIGHUP, false},
+	{"nginx", "nginx, HUP", nginx, syscall.SIGHUP, true},
+	{"haproxy", "HAProxy, USR2", haproxy, syscall.SIGUSR2, true},
 }
 
 func names() (all []string) {
@@ -39,24 +41,8 @@ func names() (all []string) {
 	return all
 }
 
-// pidFile is where servers of this program say which process serves.
-const pidFile = "pid"
-
 func itself(name string) func(dir, addr string) []string {
 	return func(_, addr string) []string { return []string{"/proc/self/exe", "-serve", name, "-listen", addr} }
-}
-
-// byPIDFile sends SIGHUP to the process that serves.
-func byPIDFile(dir string, _ *os.Process) error {
-	text, err := os.ReadFile(filepath.Join(dir, pidFile))
-	if err != nil {
-		return err
-	}
-	var pid int
-	if _, err := fmt.Sscan(string(text), &pid); err != nil {
-		return err
-	}
-	return syscall.Kill(pid, syscall.SIGHUP)
 }
 
 func nginx(dir, addr string) []string {
@@ -115,12 +101,20 @@ func start(ctx context.Context, name string) (s *server, err error) {
 		return nil, fmt.Errorf("no such server: want some of %s", strings.Join(names(), ", "))
 	}
 	s = &server{kind: kinds[i], ended: make(chan error, 1)}
-	if s.dir, err = os.MkdirTemp("", "restarts"); err != nil {
+	if err := s.start(ctx); err != nil {
+		s.stop()
 		return nil, err
+	}
+	return s, nil
+}
+
+func (s *server) start(ctx context.Context) (err error) {
+	if s.dir, err = os.MkdirTemp("", "restarts"); err != nil {
+		return err
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	s.addr = ln.Addr().String()
 	ln.Close()
@@ -129,62 +123,84 @@ func start(ctx context.Context, name string) (s *server, err error) {
 	s.cmd.Dir, s.cmd.Stderr = s.dir, os.Stderr
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {
-		return nil, err
+		return err
 	}
-	go func() { s.ended <- s.cmd.Wait() }() // the first process of some ends when it is replaced
-	for {
-		if _, err = s.generation(); err == nil {
-			return s, nil
-		}
-		select {
-		case <-ctx.Done():
-			s.stop()
-			return nil, ctx.Err()
-		case why := <-s.ended:
-			s.stop()
-			return nil, fmt.Errorf("it ended before it served: %w", why)
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
+	go func() { s.ended <- s.cmd.Wait() }()
+	return s.until(ctx, func(int) bool { return true })
 }
 
 // generation returns the number of the process that answers.
-func (s *server) generation() (string, error) {
-	k, err := net.Dial("tcp", s.addr)
+func (s *server) generation() (pid int, err error) {
+	k, err := net.DialTimeout("tcp", s.addr, answerMax)
 	if err != nil {
-		return "", err
+		return 0, err
 	}
 	defer k.Close()
 	body, _, err := ask(k, bufio.NewReader(k), "Connection: close\r\n")
-	return strings.TrimSpace(body), err
+	if err == nil {
+		_, err = fmt.Sscan(body, &pid)
+	}
+	return pid, err
 }
 
 // replaced has the server replaced so often, each time after a while, and waits until the successor answers.
 func (s *server) replaced(ctx context.Context, often int, every time.Duration) error {
 	for range often {
-		time.Sleep(every)
+		if err := wait(ctx, every); err != nil {
+			return err
+		}
 		before, err := s.generation()
 		if err != nil {
 			return err
 		}
-		if err := s.replace(s.dir, s.cmd.Process); err != nil {
+		to := before
+		if s.master {
+			to = s.cmd.Process.Pid
+		}
+		if err := syscall.Kill(to, s.signal); err != nil {
 			return err
 		}
-		for now := before; now == before; {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			time.Sleep(20 * time.Millisecond)
-			if got, err := s.generation(); err == nil { // clients count one that is refused
-				now = got
-			}
+		if err := s.until(ctx, func(pid int) bool { return pid != before }); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
+// until waits until a process answers that is right. An error in between is no matter: clients count it.
+func (s *server) until(ctx context.Context, right func(pid int) bool) error {
+	ctx, stop := context.WithTimeoutCause(ctx, answerMax, errors.New("no new process answers"))
+	defer stop()
+	for {
+		if pid, err := s.generation(); err == nil && right(pid) {
+			return nil
+		}
+		select {
+		case why := <-s.ended:
+			if s.ended <- why; s.master || why != nil { // else it was replaced
+				return fmt.Errorf("it has ended: %w", why)
+			}
+		default:
+		}
+		if err := wait(ctx, 20*time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
+}
+
 // stop kills the server with all that it has started.
 func (s *server) stop() {
-	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+	if s.cmd != nil && s.cmd.Process != nil {
+		syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
+	}
 	os.RemoveAll(s.dir)
 }
