@@ -23,6 +23,7 @@ import (
 	"ringo/internal/sys"
 	"ringo/internal/test/alloctest"
 	"ringo/internal/test/patience"
+	"ringo/internal/test/socktest"
 )
 
 // forget takes a file out of memory, and has nothing read ahead. Who else looks at a page at this moment, as writeback
@@ -436,4 +437,30 @@ func TestReadFileAsksOnce(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Reads of what is in memory are no I/O, and cost nothing of a class's rate.
+func TestClassReadsMemory(t *testing.T) {
+	needCached(t)
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		onLoop(t, cfg, func(l *ringo.Loop) {
+			f := create(t, filepath.Join(tempDir(t), "f"))
+			defer f.Close()
+			p := bytesOf(100_000)
+			if _, err := f.Write(p); err != nil {
+				t.Fatal(err)
+			}
+			c := ringo.NewClass("slow", 100)
+			c.SetIO(ringo.IOLimits{Rate: 1})
+			joinAll(inClass(t, l, c, 1, func(int) error {
+				f.WriteAt(p, 0) // which is paid for in a day
+				for range 10 {
+					if _, err := f.ReadAt(p, 0); err != nil {
+						return err
+					}
+				}
+				return nil
+			}))
+		})
+	})
 }

@@ -552,31 +552,6 @@ func TestClassStreamAsTheLoopStops(t *testing.T) {
 	})
 }
 
-// Reads of what is in memory are free.
-func TestClassReadsMemory(t *testing.T) {
-	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
-		onLoop(t, cfg, func(l *ringo.Loop) {
-			f := create(t, filepath.Join(tempDir(t), "f"))
-			defer f.Close()
-			p := bytesOf(100_000)
-			if _, err := f.Write(p); err != nil {
-				t.Fatal(err)
-			}
-			c := ringo.NewClass("slow", 100)
-			c.SetIO(ringo.IOLimits{Rate: 1})
-			joinAll(inClass(t, l, c, 1, func(int) error {
-				f.WriteAt(p, 0) // which is paid for in a day
-				for range 10 {
-					if _, err := f.ReadAt(p, 0); err != nil {
-						return err
-					}
-				}
-				return nil
-			}))
-		})
-	})
-}
-
 // Limits cost no allocation.
 func TestClassAllocs(t *testing.T) {
 	if race.Enabled {

@@ -136,11 +136,11 @@ func (system) opened(t *testing.T) map[string]bool {
 
 // idles checks that waits give up the processor and use little of it. The cost of a sleep depends on the machine: an
 // emulated one needs hundreds of microseconds, and on a busy one the thread is charged for other work, up to
-// milliseconds. So a wait fails only if in three rounds it uses more than a tenth of the time, and more than ten times
-// as much as sleeps do; a wait that is kept awake uses all of the time. The sum of several waits counts, because on a
-// busy machine a wait that spins may get no processor at all.
+// milliseconds. So a wait fails only if in six rounds it uses more than a tenth of the time, and more than ten times as
+// much as sleeps do; a wait that is kept awake uses all of the time. The sum of several waits counts, because on a busy
+// machine a wait that spins may get no processor at all.
 func (system) idles(wait func(), span time.Duration) string {
-	const rounds, four = 3, 4
+	const rounds, four = 6, 4
 	most := span * four / 10
 	for round := 1; ; round++ {
 		slept := true
