@@ -160,7 +160,7 @@ func (h *conn2) init(side side2, c stream, l *ringo.Loop, limits limits2) {
 	h.decoder.SetMaxStringLength(int(limits.list))
 	h.encoder = hpack.NewEncoder((*headWriter)(h))
 	h.encoder.SetMaxDynamicTableSizeLimit(limits.encoderTable)
-	h.ping.fn, h.ping.l = h.pingLate, (*loop.Loop)(l)
+	h.ping.init(h, h.pingLate)
 }
 
 // begin sends the first frames of a side. settings alternates ids and values. The caller holds mu.
@@ -313,8 +313,6 @@ func (h *conn2) count(of string, code errorCode, why string) {
 
 // pingLate sends a PING to a peer that has been silent, and ends the connection if it has not answered one.
 func (h *conn2) pingLate() {
-	h.mu.Lock()
-	defer h.unlock()
 	now := h.now()
 	switch silent := now.Sub(h.heard); {
 	case h.over || h.dead:

@@ -45,7 +45,7 @@ func (c *conn) serve2() {
 	c.learnRemote()
 	h := &server2{conn: c}
 	h.init(h, c.c, c.loop, c.s.limits2())
-	h.alarm.fn, h.alarm.l = h.late, h.ping.l
+	h.alarm.init(&h.conn2, h.late)
 	h.greet()
 	c.s.keep2(c, h)
 	defer c.s.keep2(c, nil)
@@ -153,13 +153,11 @@ func (h *server2) shutdown() {
 
 // late is called by the alarm.
 func (h *server2) late() {
-	h.mu.Lock()
 	if !h.sawSettings() || h.block.open {
 		h.dead, h.interrupt = true, true
 	} else if len(h.streams) == 0 {
 		h.goAway(codeNone)
 	}
-	h.unlock()
 }
 
 // settled, headOpens and headCloses end or start a time limit of the peer.

@@ -140,8 +140,8 @@ func (st *served2) limitRead(t time.Time) { st.limit(&st.readLimit, t, st.readLa
 func (st *served2) limitSend(t time.Time) { st.limit(&st.sendLimit, t, st.sendLate) }
 
 func (st *served2) limit(a *alarm, t time.Time, fn func()) {
-	if a.fn == nil {
-		a.l, a.fn = st.h.ping.l, fn
+	if a.h == nil {
+		a.init(st.h, fn)
 	}
 	if st.gone == nil {
 		a.set(t)
@@ -149,19 +149,15 @@ func (st *served2) limit(a *alarm, t time.Time, fn func()) {
 }
 
 func (st *served2) readLate() {
-	st.h.mu.Lock()
 	st.body.end(fmt.Errorf("%w", os.ErrDeadlineExceeded)) // wrapped, so that no program relies on the bare error
-	st.h.unlock()
 }
 
 func (st *served2) sendLate() {
 	h := st.h
-	h.mu.Lock()
 	again := h.opened.Add(st.s.conn.s.WriteByteTimeout)
 	if !st.timed && st.window > 0 && again.After(h.now()) { // the peer takes what others send
 		st.limitSend(again)
 	} else if st.gone == nil {
 		h.reset(st.id, codeInternal, os.ErrDeadlineExceeded)
 	}
-	h.unlock()
 }

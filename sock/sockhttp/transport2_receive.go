@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"net/textproto"
 	"strconv"
-
-	"ringo/internal/loop"
 )
 
 // request2 is a client's stream: a request and its answer.
@@ -253,17 +251,15 @@ func (st *request2) limitAnswer() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if st.gone == nil && st.answer == nil {
-		st.limit.l, st.limit.fn = (*loop.Loop)(h.loop), st.late
+		st.limit.init(h, st.late)
 		st.limit.set(h.now().Add(st.x.t.ResponseHeaderTimeout))
 	}
 }
 
 func (st *request2) late() {
-	st.h.mu.Lock()
 	if st.answer == nil {
 		st.cancel(errHeadLate)
 	}
-	st.h.unlock()
 }
 
 // drop ends the stream, if it has not ended, and drops unread bytes. Any caller.

@@ -68,60 +68,95 @@ func (q *lot) wake(which func(*stream2) bool) {
 
 func (q *lot) wakeAll() { q.wake(func(*stream2) bool { return true }) }
 
-// alarm calls fn at a set time, in a task of a loop or on a goroutine. It is guarded by the connection's mu, which fn
-// locks.
+// alarm calls fn at a set time, in a task of the connection's loop or on a goroutine. It is guarded by the connection's
+// mu, also while fn runs.
+//
+// The time may change while a timer that has fired waits for mu, or while word of an earlier time is on its way to the
+// loop: each looks at what is set by then.
 type alarm struct {
-	l   *loop.Loop // nil: it uses a goroutine
+	h   *conn2
+	at  time.Time // zero: never; of a loop's clock, if there is one
 	t   timer.Timer
 	std *time.Timer
 	fn  func()
 }
 
+func (a *alarm) init(h *conn2, fn func()) { a.h, a.fn = h, fn }
+
 // set sets the time, instead of an earlier one; the zero time means never.
 func (a *alarm) set(at time.Time) {
+	l := (*loop.Loop)(a.h.loop)
+	if a.at = at; l != nil && !at.IsZero() {
+		a.at = l.Outside(at)
+	}
 	switch {
-	case a.l == nil && a.std == nil:
+	case l == nil && a.std == nil:
 		if !at.IsZero() {
-			a.std = time.AfterFunc(time.Until(at), a.fn)
+			a.std = time.AfterFunc(time.Until(at), a.Run)
 		}
-	case a.l == nil && at.IsZero():
+	case l == nil && at.IsZero():
 		a.std.Stop()
-	case a.l == nil:
+	case l == nil:
 		a.std.Reset(time.Until(at))
-	case a.l.IsCurrent():
-		a.arm(at)
+	case l.IsCurrent():
+		a.arm(l)
 	default:
-		a.l.Call(func() { a.arm(at) })
+		l.Call(func() {
+			a.h.mu.Lock()
+			defer a.h.mu.Unlock()
+			a.arm(l)
+		})
 	}
 }
 
-func (a *alarm) arm(at time.Time) {
-	if at.IsZero() {
-		a.l.Timers().Disarm(&a.t)
+// arm follows what is set. It is called on the loop's thread.
+func (a *alarm) arm(l *loop.Loop) {
+	if a.at.IsZero() {
+		l.Timers().Disarm(&a.t)
 		return
 	}
 	a.t.Owner = a
-	a.l.Timers().Arm(&a.t, a.l.At(a.l.Outside(at)))
+	l.Timers().Arm(&a.t, l.At(a.at))
 }
 
 // Fire is called when it is time.
-func (a *alarm) Fire(*timer.Timer) { a.l.Start(a) }
+func (a *alarm) Fire(*timer.Timer) { (*loop.Loop)(a.h.loop).Start(a) }
 
-// Run calls fn, in a task.
-func (a *alarm) Run() { a.fn() }
+// Run calls fn if it is time.
+func (a *alarm) Run() {
+	a.h.mu.Lock()
+	defer a.h.unlock()
+	l := (*loop.Loop)(a.h.loop)
+	now := time.Now()
+	if l != nil {
+		now = l.Clock()
+	}
+	switch {
+	case a.at.IsZero():
+	case !now.Before(a.at):
+		a.at = time.Time{}
+		a.fn()
+	case l != nil:
+		a.arm(l)
+	}
+}
 
 // Code shows the task under the name of fn.
 func (a *alarm) Code() code.Func { return code.Of(a.fn) }
 
 // stop ends the alarm when it is no longer needed.
 func (a *alarm) stop() {
-	switch {
-	case a.l == nil && a.std == nil:
-	case a.l == nil:
+	if a.h == nil { // it was never set
+		return
+	}
+	a.at = time.Time{}
+	switch l := (*loop.Loop)(a.h.loop); {
+	case l == nil && a.std == nil:
+	case l == nil:
 		a.std.Stop()
-	case a.l.IsCurrent():
-		a.l.Timers().Remove(&a.t)
+	case l.IsCurrent():
+		l.Timers().Remove(&a.t)
 	default:
-		a.l.Call(func() { a.l.Timers().Remove(&a.t) })
+		l.Call(func() { l.Timers().Remove(&a.t) })
 	}
 }
