@@ -38,6 +38,7 @@ type poll struct {
 	// Only for the loop's thread.
 	op     *op.Op // in flight
 	pauses bool   // until the timer fires
+	early  bool   // abort has come before begin, since each is mail of its own sender
 	dup    fd.FD  // the poll's descriptor, if the handle is of no loop: a driver knows each descriptor once
 	timer  timer.Timer
 }
@@ -255,7 +256,8 @@ func (p *poll) abortOrTell() {
 // begin submits the poll. It runs on the loop's thread, as all below does.
 func (p *poll) begin() {
 	c, at := p.f.c, &p.f.c.fd
-	if p.f.isClosing() { // late mail may run after the loop's end
+	if early := p.early; early || p.f.isClosing() { // late mail may run after the loop's end
+		p.early = false
 		p.tell(-sys.ECANCELED)
 		return
 	}
@@ -347,7 +349,9 @@ func (p *poll) abort() {
 		p.pauses = false
 		p.l.Timers().Remove(&p.timer)
 		p.tell(-sys.ECANCELED)
-	case p.op != nil && !p.op.Canceled:
+	case p.op == nil:
+		p.early = true
+	case !p.op.Canceled:
 		p.l.Ops().Cancel(p.op)
 	}
 }

@@ -1,14 +1,21 @@
 package handle
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"net"
+	"os"
 	"runtime"
 	"testing"
+	"time"
 
+	"ringo/internal/driver"
+	drivers "ringo/internal/driver/open"
 	"ringo/internal/loop"
 	"ringo/internal/op"
 	"ringo/internal/sys"
+	tests "ringo/internal/test/patience"
 )
 
 // A caller is about to ask a loop that has ended for a poll when the handle closes: it is woken once, by one of the
@@ -36,5 +43,63 @@ func TestPollRefusedWhileClosing(t *testing.T) {
 		if f.polls != nil {
 			t.Fatalf("round %d: a poll is left that nobody waits for", round)
 		}
+	}
+}
+
+// A caller that must leave, since its task was cancelled or the program drains, learns of it although word of that
+// comes to the loop ahead of the poll that the caller has asked for. The two are mail of two senders.
+func TestPollInterruptedBeforeItBegins(t *testing.T) {
+	onLoop(t, func(l *loop.Loop) {
+		a, b, res := sys.Socketpair(sys.SockStream | sys.SockNonblock)
+		if res < 0 {
+			t.Error(res)
+			return
+		}
+		defer sys.Close(b)
+		c := new(Core)
+		c.Init(l, NoHooks{}, loop.KindPollable, a, new(Own))
+		c.LendAll()
+		defer c.Close()
+		f := c.foreign.Load()
+		h := &f.halves[In]
+		got := make(chan error, 1)
+		go func() {
+			err := f.enter(h)
+			for res := int32(0); res == 0 && err == nil; {
+				res, err = f.ready(h, op.Poll, sys.PollIn, 0)
+			}
+			f.leave(h)
+			got <- err
+		}()
+		for waits := false; !waits; { // the loop is in this task: it gets no mail
+			f.mu.Lock()
+			if waits = f.polls != nil; waits {
+				h.interrupted = true
+				f.polls.abort() // as the mail of setDeadline does
+			}
+			f.mu.Unlock()
+		}
+		l.Offload(func(context.Context) error {
+			if err, silent := tests.Receive(got); silent != nil {
+				t.Error(silent)
+			} else if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("a caller that must leave got %v", err)
+			}
+			return nil
+		})
+	})
+}
+
+// onLoop runs fn in a task of a loop.
+func onLoop(t *testing.T, fn func(l *loop.Loop)) {
+	name := cmp.Or(os.Getenv("RINGO_DRIVER"), drivers.Auto)
+	cfg := &loop.Config{
+		Loops: 1, Entries: 32, Buffers: 2, BufferSize: 64, Leases: 2, Budget: 256, Offload: 16,
+		Grace: time.Second, Stall: -1, HardStop: time.Second, Clock: time.Now,
+		Open: func(cfg driver.Config) (driver.Driver, error) { return drivers.Open(name, cfg) },
+		Warn: func(string, ...any) {},
+	}
+	if err := loop.Run(context.Background(), cfg, func(l *loop.Loop) error { fn(l); return nil }); err != nil {
+		t.Error(err)
 	}
 }
