@@ -122,13 +122,10 @@ var (
 // returns 0 if the caller must check again whether it may go on.
 func (f *foreign) ready(h *half, code op.Code, interest uint16, until int64) (int32, error) {
 	l, t := loop.Current()
-	p := f.pollOf(h)
+	p := f.pollOf(h, l)
 	f.mu.Lock()
 	err := f.stops(h, l, interest)
 	if err == nil {
-		if f.c.l == nil {
-			p.l = l
-		}
 		p.caller.About = p
 		p.caller.Begin(l, t)
 		p.code, p.interest, p.until, p.res, p.err = code, interest, until, 0, nil
@@ -177,13 +174,17 @@ func (f *foreign) ready(h *half, code op.Code, interest uint16, until int64) (in
 	return p.res, nil
 }
 
-// pollOf returns the poll of the caller that has h.
-func (f *foreign) pollOf(h *half) *poll {
+// pollOf returns the poll of the caller that has h, a task of l if the handle is of no loop. Late mail may find a poll,
+// so no other loop uses it.
+func (f *foreign) pollOf(h *half, l *loop.Loop) *poll {
+	if f.c.l != nil {
+		l = f.c.l
+	}
 	switch {
 	case h == nil:
-		return &poll{f: f, l: f.c.l}
-	case h.poll == nil:
-		h.poll = &poll{f: f, l: f.c.l}
+		return &poll{f: f, l: l}
+	case h.poll == nil || h.poll.l != l:
+		h.poll = &poll{f: f, l: l}
 	}
 	return h.poll
 }

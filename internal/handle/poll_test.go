@@ -90,11 +90,78 @@ func TestPollInterruptedBeforeItBegins(t *testing.T) {
 	})
 }
 
+// Word for a poll that has ended comes to its loop when the caller has left. The handle is of no loop, and another loop
+// polls it by then, for a task of its own: the two have nothing to do with each other.
+func TestPollOfAnotherLoop(t *testing.T) {
+	onLoops(t, 2, func(l *loop.Loop) {
+		other := l.Set().Loops()[1]
+		if l == other {
+			return
+		}
+		r, w, err := os.Pipe()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer w.Close()
+		defer r.Close()
+		c := new(Core)
+		raw, err := r.SyscallConn()
+		if err == nil {
+			raw.Control(func(fd uintptr) { err = c.InitUnowned(r, int32(fd)) })
+		}
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		f := c.foreign.Load()
+		h := &f.halves[In]
+		w.Write([]byte{1})
+		if err := h.waitOnce(); err != nil {
+			t.Error(err)
+		}
+		late := h.poll.abort // as in the mail of endPolls
+		r.Read(make([]byte, 1))
+		waits := other.Go(func() {
+			if err := h.waitOnce(); err != nil {
+				t.Error(err)
+			}
+		})
+		ask := func(of *loop.Loop, fn func()) { of.Go(func() { of.Go(fn).Wait() }).Wait() } // fn runs behind what waits
+		var own *op.Op
+		ask(other, func() { own = h.poll.op })
+		late()
+		ask(other, func() {
+			if own == nil || own.Canceled {
+				t.Errorf("word for a poll of one loop has ended that of another (%v)", own)
+			}
+		})
+		w.Write([]byte{1})
+		waits.Wait()
+	})
+}
+
+// waitOnce waits for input.
+func (h *half) waitOnce() error {
+	if err := h.f.enter(h); err != nil {
+		return err
+	}
+	defer h.f.leave(h)
+	for {
+		if res, err := h.ready(); res != 0 || err != nil {
+			return err
+		}
+	}
+}
+
 // onLoop runs fn in a task of a loop.
-func onLoop(t *testing.T, fn func(l *loop.Loop)) {
+func onLoop(t *testing.T, fn func(l *loop.Loop)) { onLoops(t, 1, fn) }
+
+// onLoops runs fn in a task of each of n loops.
+func onLoops(t *testing.T, n int, fn func(l *loop.Loop)) {
 	name := cmp.Or(os.Getenv("RINGO_DRIVER"), drivers.Auto)
 	cfg := &loop.Config{
-		Loops: 1, Entries: 32, Buffers: 2, BufferSize: 64, Leases: 2, Budget: 256, Offload: 16,
+		Loops: n, Entries: 32, Buffers: 2, BufferSize: 64, Leases: 2, Budget: 256, Offload: 16,
 		Grace: time.Second, Stall: -1, HardStop: time.Second, Clock: time.Now,
 		Open: func(cfg driver.Config) (driver.Driver, error) { return drivers.Open(name, cfg) },
 		Warn: func(string, ...any) {},
