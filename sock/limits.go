@@ -250,6 +250,7 @@ func (ln *Listener) admit(s int32) (a arrival, v verdict) {
 		a, v, pause = ln.judge(s, &loopStateOf(ln.l).name)
 	}
 	if v != waits {
+		m.pass(ln) // it may be held all the same, and would be woken in the place of one that waits
 		return a, v
 	}
 	ln.unpop(s)

@@ -481,6 +481,74 @@ func TestLimitsInADrain(t *testing.T) {
 	})
 }
 
+// Who has got a place while another loop was late to take it waits for none any more: when it ends, the loop that still
+// waits is woken.
+func TestLimitsWakeWhoWaits(t *testing.T) {
+	socktest.EachDriver(t, func(t *testing.T, cfg ringo.Config) {
+		cfg.Loops = 2
+		set := withLimits(t, "tcp", sock.ListenConfig{Balance: true, Limits: sock.Limits{Conns: 1}})
+		var loops [2]*ringo.Loop
+		var lns [2]*sock.Listener
+		here, over := make(chan bool, 2), make(chan bool)
+		serveSet(t, cfg, set, func(l *ringo.Loop, ln *sock.Listener) error {
+			loops[l.Index()], lns[l.Index()] = l, ln
+			here <- true
+			awaitIn(l, over)
+			return nil
+		})
+		t.Cleanup(func() { close(over) })
+		<-here
+		<-here
+		accept := func(i int) chan *sock.Conn {
+			got := make(chan *sock.Conn, 1)
+			loops[i].Go(func() {
+				c, err := lns[i].AcceptConn()
+				if err != nil {
+					t.Errorf("loop %d: %v", i, err)
+				}
+				got <- c
+			})
+			return got
+		}
+		waits := func(i int, times uint64, ahead int) {
+			eventually(t, "it waits for a place", func() bool {
+				n := lns[i].Stats()
+				return n.Limited == times && n.Ahead == ahead
+			})
+		}
+		bring := func() (to int, come func()) {
+			l, send := sock.Assign(set)
+			fd, _ := stranger(t)
+			return l.Index(), func() { send(fd) }
+		}
+		first, come := bring()
+		other := 1 - first
+		come()
+		has := patience.Recv(t, "the first", accept(first))
+		late := accept(other)
+		waits(other, 1, 0)
+		next := accept(first)
+		waits(first, 1, 0)
+		var comes [2]func()
+		for range comes {
+			at, come := bring()
+			comes[at] = come
+		}
+		comes[other]()
+		waits(other, 1, 1)
+		held, release := make(chan bool), make(chan bool)
+		loops[other].Post(func() { close(held); <-release })
+		<-held
+		has.Close() // the other loop's turn, which comes late
+		comes[first]()
+		has = patience.Recv(t, "the one that comes meanwhile", next)
+		close(release)
+		waits(other, 2, 1)
+		has.Close()
+		patience.Recv(t, "the one that has waited", late).Close()
+	})
+}
+
 // So many are accepted in a second, and so many at once.
 func TestLimitsRate(t *testing.T) {
 	sim.RunLoop(t, func(l *ringo.Loop) error {
