@@ -93,11 +93,14 @@ func TestPollInterruptedBeforeItBegins(t *testing.T) {
 // Word for a poll that has ended comes to its loop when the caller has left. The handle is of no loop, and another loop
 // polls it by then, for a task of its own: the two have nothing to do with each other.
 func TestPollOfAnotherLoop(t *testing.T) {
+	over := make(chan bool)
 	onLoops(t, 2, func(l *loop.Loop) {
 		other := l.Set().Loops()[1]
 		if l == other {
+			l.Offload(func(context.Context) error { <-over; return nil })
 			return
 		}
+		defer close(over)
 		r, w, err := os.Pipe()
 		if err != nil {
 			t.Error(err)
@@ -122,22 +125,30 @@ func TestPollOfAnotherLoop(t *testing.T) {
 		}
 		late := h.poll.abort // as in the mail of endPolls
 		r.Read(make([]byte, 1))
-		waits := other.Go(func() {
+		ended := make(chan bool)
+		other.Go(func() {
+			defer close(ended)
 			if err := h.waitOnce(); err != nil {
 				t.Error(err)
 			}
 		})
-		ask := func(of *loop.Loop, fn func()) { of.Go(func() { of.Go(fn).Wait() }).Wait() } // fn runs behind what waits
 		var own *op.Op
-		ask(other, func() { own = h.poll.op })
-		late()
-		ask(other, func() {
-			if own == nil || own.Canceled {
-				t.Errorf("word for a poll of one loop has ended that of another (%v)", own)
-			}
+		submitted := make(chan bool)
+		other.Go(func() {
+			own = h.poll.op
+			close(submitted)
 		})
-		w.Write([]byte{1})
-		waits.Wait()
+		if _, err := tests.Receive(submitted); err != nil {
+			t.Error(err)
+		}
+		late()
+		if own == nil || own.Canceled { // at once: what has ended is used again
+			t.Errorf("word for a poll of one loop has ended that of another (%v)", own)
+		}
+		other.Go(func() { w.Write([]byte{1}) })
+		if _, err := tests.Receive(ended); err != nil {
+			t.Error(err)
+		}
 	})
 }
 
