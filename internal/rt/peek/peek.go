@@ -159,6 +159,9 @@ func (p *Peeker) walk(s State) []uintptr {
 			note(back)
 		}
 	}
+	if linkRegister { // a function keeps its frame pointer in the word below its frame
+		sp -= 16
+	}
 	for bp > sp && n+more < framesMax {
 		f := p.frame(bp, high)
 		if f == nil {
